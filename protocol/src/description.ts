@@ -1,0 +1,72 @@
+/** What a server says of a model: modules, places and parameters (PROTOCOL.md, section 4). */
+import * as z from 'zod/mini';
+import { dtype, name, uint } from './fields.ts';
+import type { Dtype } from './tensor.ts';
+
+/** One value that a module takes or gives. Axes have a fixed size or a name (`batch`, `sequence`, …). */
+export interface PortDescription {
+  /** The ONNX value. */
+  readonly name: string;
+  readonly dtype: Dtype;
+  readonly dims: readonly (number | string)[];
+}
+
+export interface ModuleDescription {
+  /** As in the checkpoint: `transformer.h.0.attn`; the empty string is the whole model. */
+  readonly path: string;
+  /** The class in the original framework, where the export tells. */
+  readonly class?: string | undefined;
+  /** Places in the total order of hook points. */
+  readonly order: { readonly input?: number | undefined; readonly output: number };
+  readonly input?: PortDescription | undefined;
+  /** One output, or a tuple whose first member flows on; none where `missing` says why. */
+  readonly outputs: readonly PortDescription[];
+  readonly missing?: string | undefined;
+}
+
+export interface ParameterDescription {
+  readonly name: string;
+  readonly dtype: Dtype;
+  readonly dims: readonly number[];
+}
+
+export interface ModelDescription {
+  readonly name: string;
+  /** `sha256:…` of the model's files. */
+  readonly id: string;
+  readonly architecture: string;
+  readonly exporter: 'torchscript' | 'dynamo' | 'other';
+  readonly opset: number;
+  /** Longest input in tokens. */
+  readonly contextLength?: number | undefined;
+  readonly vocabularySize?: number | undefined;
+  /** Paths of the repeated blocks, in order. */
+  readonly blocks: readonly string[];
+  readonly modules: readonly ModuleDescription[];
+  readonly parameters: readonly ParameterDescription[];
+}
+
+const dims = z.array(z.union([uint, name])).check(z.maxLength(16));
+const port = z.strictObject({ name, dtype, dims });
+
+export const modelDescription: z.ZodMiniType<ModelDescription> = z.strictObject({
+  name,
+  id: name,
+  architecture: name,
+  exporter: z.enum(['torchscript', 'dynamo', 'other']),
+  opset: uint,
+  contextLength: z.optional(uint),
+  vocabularySize: z.optional(uint),
+  blocks: z.array(name),
+  modules: z.array(
+    z.strictObject({
+      path: z.string().check(z.maxLength(512)),
+      class: z.optional(name),
+      order: z.strictObject({ input: z.optional(uint), output: uint }),
+      input: z.optional(port),
+      outputs: z.array(port),
+      missing: z.optional(z.string()),
+    }),
+  ),
+  parameters: z.array(z.strictObject({ name, dtype, dims: z.array(uint) })),
+});

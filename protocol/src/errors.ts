@@ -1,0 +1,199 @@
+/** The closed table of error codes (PROTOCOL.md, section 5) and the one shape all errors have. */
+import * as z from 'zod/mini';
+import { id, name, uint } from './fields.ts';
+
+interface CodeFacts {
+  /** What it means. */
+  readonly meaning: string;
+  /** What a client does about it. */
+  readonly advice: string;
+  /** Whether the same request may work later. */
+  readonly retry?: true;
+}
+
+export const ERROR_CODES = {
+  bad_frame: { meaning: 'A message is no frame of section 1.1 and 1.2.', advice: 'Mend the encoder.' },
+  bad_message: {
+    meaning: 'A field is missing, unknown, or of the wrong type.',
+    advice: 'Mend the field at `path`.',
+  },
+  unknown_message: {
+    meaning: 'No message has that type.',
+    advice: 'Check the type, and what the welcome announced.',
+  },
+  unexpected_message: {
+    meaning: 'The message may not be sent now.',
+    advice: 'Send `hello` first, and once.',
+  },
+  unsupported_version: {
+    meaning: 'The server does not speak that protocol version.',
+    advice: 'Use another version.',
+  },
+  message_too_large: { meaning: 'A message is larger than the limit.', advice: 'Send less.' },
+  run_conflict: { meaning: 'The run id is in use.', advice: 'Choose a new id for each run.' },
+  too_many_runs: {
+    meaning: 'The connection has as many runs as it may.',
+    advice: 'Wait for one to end.',
+    retry: true,
+  },
+  queue_full: { meaning: 'Too many runs are waiting.', advice: 'Retry later.', retry: true },
+
+  unknown_model: { meaning: 'The server has no such model.', advice: 'Use one of the welcome’s names.' },
+  unknown_module: {
+    meaning: 'The model has no module of that path.',
+    advice: 'Use the nearest path or list them.',
+  },
+  unknown_parameter: { meaning: 'The model has no such parameter.', advice: 'Use the nearest name.' },
+  unknown_operator: {
+    meaning: 'The operator is not on the list.',
+    advice: 'Use an operator of section 3.3.',
+  },
+  unknown_attribute: { meaning: 'The operator has no such attribute.', advice: 'Use the nearest attribute.' },
+  unknown_option: { meaning: 'There is no such option.', advice: 'Use the nearest option.' },
+  bad_attribute: {
+    meaning: 'An attribute is missing or of the wrong type.',
+    advice: 'Give it the wanted type.',
+  },
+  bad_reference: {
+    meaning: 'A node refers to none, a later one, or one without a value.',
+    advice: 'Refer to earlier values.',
+  },
+  bad_arity: { meaning: 'An operator has too few or too many inputs.', advice: 'Give it the wanted number.' },
+  bad_selection: {
+    meaning: 'A selection does not fit the value’s axes.',
+    advice: 'Keep indices within the dims.',
+  },
+  wrong_dtype: {
+    meaning: 'A value has a dtype that does not fit.',
+    advice: 'Use Cast, or a literal of the dtype.',
+  },
+  wrong_dims: { meaning: 'A value has dims that do not fit.', advice: 'Compare wanted and got.' },
+  tuple_value: {
+    meaning: 'A tuple stands where a tensor is wanted.',
+    advice: 'Pick a member: `[0]` flows on.',
+  },
+  not_a_tuple: { meaning: 'The value or place has no such member.', advice: 'Keep within its members.' },
+  no_hook: { meaning: 'The module has no hook point there.', advice: 'See the reason in the message.' },
+  write_order: {
+    meaning: 'A later value is written to an earlier place.',
+    advice: 'Write it at its place or later.',
+  },
+  cannot_apply: {
+    meaning: 'The module can’t be run on a value alone.',
+    advice: 'Apply a module of one activation.',
+  },
+  nothing_saved: { meaning: 'The trace saves and logs nothing.', advice: 'Save what you want to see.' },
+  behind_stop: {
+    meaning: 'A hook stands behind a stop and will not fire (a warning).',
+    advice: 'Nothing, if meant.',
+  },
+
+  empty_input: { meaning: 'The input has no tokens.', advice: 'Give at least one token.' },
+  input_too_long: { meaning: 'The input is longer than the model’s context.', advice: 'Shorten it.' },
+  token_out_of_range: { meaning: 'A token id is not in the vocabulary.', advice: 'Use ids below its size.' },
+  bad_input: {
+    meaning: 'The input is neither text nor token ids.',
+    advice: 'Give a string or a list of ids.',
+  },
+
+  not_reached: { meaning: 'The pass stopped before the place.', advice: 'Stop later.' },
+  unset: { meaning: 'The node never ran, for a reason that is not the stop.', advice: 'See the cause.' },
+  failed: { meaning: 'An operation that the value needs failed.', advice: 'See the cause.' },
+  too_large: {
+    meaning: 'The value is past the limit of saved bytes.',
+    advice: 'Reduce on the server: slice, mean, topK.',
+  },
+  cancelled: { meaning: 'The run was cancelled.', advice: 'Nothing.' },
+  operation_failed: { meaning: 'The runtime refused or failed an operation.', advice: 'See the message.' },
+  too_much_memory: { meaning: 'The run needs more memory than it may.', advice: 'Save or build less.' },
+  host_lost: {
+    meaning: 'The process that held the model ended during the run.',
+    advice: 'Retry.',
+    retry: true,
+  },
+  shutting_down: { meaning: 'The server is going away.', advice: 'Retry later.', retry: true },
+  internal: { meaning: 'A fault in the server.', advice: 'Report it.' },
+
+  unreachable: {
+    meaning: 'No server answers at the address.',
+    advice: 'Start it, or check the URL.',
+    retry: true,
+  },
+  connection_lost: { meaning: 'The connection ended during a request.', advice: 'Retry.', retry: true },
+  refused_upgrade: { meaning: 'The server refused the WebSocket.', advice: 'See the message.' },
+  not_installed: { meaning: 'A package for `remote: false` is missing.', advice: 'Install it.' },
+  misuse: { meaning: 'A placeholder was used as if it had a value.', advice: 'See the message.' },
+  closed: { meaning: 'The client was closed.', advice: 'Open a new one.' },
+
+  model_not_found: { meaning: 'A model folder or one of its files is missing.', advice: 'Check the path.' },
+  model_invalid: { meaning: 'A model file can’t be read.', advice: 'Export or copy it again.' },
+  model_unsupported: { meaning: 'The model uses something the server can’t do.', advice: 'See the message.' },
+  address_in_use: { meaning: 'Another program listens on the port.', advice: 'Choose another with --port.' },
+  bad_configuration: { meaning: 'Options that don’t go together.', advice: 'See the message.' },
+} as const satisfies Record<string, CodeFacts>;
+
+export type ErrorCode = keyof typeof ERROR_CODES;
+
+export function isRetryable(code: ErrorCode): boolean {
+  return 'retry' in ERROR_CODES[code];
+}
+
+/** Codes an access error may have: why a saved value never came to be. */
+export const ACCESS_CODES = ['not_reached', 'unset', 'failed', 'too_large', 'cancelled'] as const;
+export type AccessCode = (typeof ACCESS_CODES)[number];
+
+/** An error as it crosses the wire: data only, no stack. */
+export interface ErrorBody {
+  readonly code: ErrorCode;
+  /** A sentence for people. */
+  readonly message: string;
+  readonly retryAfterMs?: number | undefined;
+  readonly run?: string | undefined;
+  /** The node in the graph. */
+  readonly node?: number | undefined;
+  /** A module's path, or the field's for `bad_message`. */
+  readonly path?: string | undefined;
+  readonly wanted?: string | undefined;
+  readonly got?: string | undefined;
+  /** The nearest right name. */
+  readonly nearest?: string | undefined;
+  readonly cause?: ErrorBody | undefined;
+}
+
+const text = z.string().check(z.maxLength(10_000));
+
+export const errorBody: z.ZodMiniType<ErrorBody> = z.strictObject({
+  code: z.enum(Object.keys(ERROR_CODES) as [ErrorCode, ...ErrorCode[]]),
+  message: text,
+  retryAfterMs: z.optional(uint),
+  run: z.optional(id),
+  node: z.optional(uint),
+  path: z.optional(text),
+  wanted: z.optional(text),
+  got: z.optional(text),
+  nearest: z.optional(name),
+  get cause() {
+    return z.optional(errorBody);
+  },
+});
+
+/** An error thrown within this code base; `body` is what crosses the wire. */
+export class TracewireError extends Error {
+  override readonly name: string = 'TracewireError';
+  readonly body: ErrorBody;
+
+  constructor(body: ErrorBody, options?: ErrorOptions) {
+    super(body.message, options);
+    this.body = body;
+  }
+
+  get code(): ErrorCode {
+    return this.body.code;
+  }
+}
+
+/** Turns whatever was thrown into an error body; what isn't ours becomes `code`, without its stack. */
+export function toErrorBody(thrown: unknown, code: ErrorCode = 'internal'): ErrorBody {
+  if (thrown instanceof TracewireError) return thrown.body;
+  return { code, message: thrown instanceof Error ? thrown.message : String(thrown) };
+}

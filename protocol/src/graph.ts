@@ -1,0 +1,139 @@
+/** The intervention graph: plain data that says what to read, change, compute and save (PROTOCOL.md, section 3). */
+import * as z from 'zod/mini';
+import { name, type TensorRef, tensorRef, uint } from './fields.ts';
+
+/** A hook's place: an input or output of a module, or one member of a tuple there. */
+export interface Place {
+  readonly module: string;
+  readonly port: 'input' | 'output';
+  readonly member?: number | undefined;
+}
+
+/** A part of one axis, as in Python: `start:end:step`. */
+export interface AxisRange {
+  readonly start?: number | undefined;
+  readonly end?: number | undefined;
+  readonly step?: number | undefined;
+}
+
+/** One entry an axis: an index drops the axis, a range keeps it; missing axes are taken whole. */
+export type Selection = readonly (number | AxisRange)[];
+
+export type AttributeValue = number | string | readonly number[];
+
+/** Nodes refer to earlier nodes by their index. */
+export type GraphNode =
+  | { readonly kind: 'constant'; readonly tensor: TensorRef }
+  | { readonly kind: 'parameter'; readonly name: string }
+  | { readonly kind: 'read'; readonly place: Place }
+  | {
+      readonly kind: 'write';
+      readonly place: Place;
+      readonly value: number;
+      readonly selection?: Selection | undefined;
+    }
+  | { readonly kind: 'stop'; readonly place: Place }
+  | {
+      readonly kind: 'operator';
+      readonly operator: string;
+      readonly inputs: readonly number[];
+      readonly attributes?: Readonly<Record<string, AttributeValue>> | undefined;
+    }
+  | { readonly kind: 'member'; readonly of: number; readonly index: number }
+  | { readonly kind: 'apply'; readonly module: string; readonly input: number }
+  | { readonly kind: 'save'; readonly value: number }
+  | { readonly kind: 'log'; readonly text?: string | undefined; readonly value?: number | undefined };
+
+export type NodeKind = GraphNode['kind'];
+export type NodeOf<K extends NodeKind> = Extract<GraphNode, { kind: K }>;
+
+/** What a forward pass starts from. */
+export type Input = { readonly text: string } | { readonly ids: readonly number[] };
+
+export interface Graph {
+  /** One entry; several prompts in one pass are a capability to come. */
+  readonly invokes: readonly { readonly input: Input }[];
+  readonly nodes: readonly GraphNode[];
+}
+
+/** More nodes than any server takes; a server's own limit is in its welcome. */
+export const MAX_NODES = 100_000;
+
+const integer = z.int();
+
+const place = z.strictObject({
+  module: name,
+  port: z.enum(['input', 'output']),
+  member: z.optional(uint),
+});
+
+const selection = z
+  .array(
+    z.union([
+      integer,
+      z.strictObject({ start: z.optional(integer), end: z.optional(integer), step: z.optional(integer) }),
+    ]),
+  )
+  .check(z.maxLength(8));
+
+const attribute = z.union([
+  z.number(),
+  z.string().check(z.maxLength(512)),
+  z.array(integer).check(z.maxLength(64)),
+]);
+
+const node: z.ZodMiniType<GraphNode> = z.discriminatedUnion('kind', [
+  z.strictObject({ kind: z.literal('constant'), tensor: tensorRef }),
+  z.strictObject({ kind: z.literal('parameter'), name }),
+  z.strictObject({ kind: z.literal('read'), place }),
+  z.strictObject({ kind: z.literal('write'), place, value: uint, selection: z.optional(selection) }),
+  z.strictObject({ kind: z.literal('stop'), place }),
+  z.strictObject({
+    kind: z.literal('operator'),
+    operator: name,
+    inputs: z.array(uint).check(z.maxLength(64)),
+    attributes: z.optional(z.record(name, attribute)),
+  }),
+  z.strictObject({ kind: z.literal('member'), of: uint, index: uint }),
+  z.strictObject({ kind: z.literal('apply'), module: name, input: uint }),
+  z.strictObject({ kind: z.literal('save'), value: uint }),
+  z.strictObject({
+    kind: z.literal('log'),
+    text: z.optional(z.string().check(z.maxLength(10_000))),
+    value: z.optional(uint),
+  }),
+]);
+
+const input: z.ZodMiniType<Input> = z.union([
+  z.strictObject({ text: z.string().check(z.maxLength(1024 * 1024)) }),
+  z.strictObject({ ids: z.array(uint).check(z.maxLength(65_536)) }),
+]);
+
+export const graph: z.ZodMiniType<Graph> = z.strictObject({
+  invokes: z.array(z.strictObject({ input })).check(z.length(1)),
+  nodes: z.array(node).check(z.maxLength(MAX_NODES)),
+});
+
+/** Ids of the nodes whose values a node uses, in order. */
+export function operandsOf(node: GraphNode): readonly number[] {
+  switch (node.kind) {
+    case 'operator':
+      return node.inputs;
+    case 'member':
+      return [node.of];
+    case 'apply':
+      return [node.input];
+    case 'write':
+    case 'save':
+      return [node.value];
+    case 'log':
+      return node.value === undefined ? [] : [node.value];
+    default:
+      return [];
+  }
+}
+
+/** `transformer.h.0.output[1]`, as messages write a place. */
+export function describePlace(place: Place): string {
+  return `${place.module}.${place.port}${place.member === undefined ? '' : `[${place.member}]`}`;
+}

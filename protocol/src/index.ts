@@ -1,0 +1,14 @@
+export * from './check.ts';
+export * from './codec.ts';
+export * from './description.ts';
+export * from './errors.ts';
+export { type TensorRef, type ValueRef, valueRef } from './fields.ts';
+export * from './frame.ts';
+export * from './graph.ts';
+export * from './messages.ts';
+export * from './nearest.ts';
+export * from './operators.ts';
+export * from './payload.ts';
+export * from './tensor.ts';
+export * from './transport.ts';
+export * from './version.ts';

@@ -1,0 +1,122 @@
+/** Every message between client and gateway, in both directions (PROTOCOL.md, section 2). */
+import * as z from 'zod/mini';
+import { modelDescription } from './description.ts';
+import { errorBody } from './errors.ts';
+import { id, name, uint, valueRef } from './fields.ts';
+import { graph } from './graph.ts';
+
+const text = z.string().check(z.maxLength(1024 * 1024));
+const peer = z.strictObject({ name, version: name });
+const capabilities = z.array(name).check(z.maxLength(64));
+const errors = z.array(errorBody).check(z.maxLength(100));
+
+const limits = z.strictObject({
+  /** Bytes of a message to the server. */
+  messageBytes: uint,
+  nodes: uint,
+  /** Bytes of all saved values of a run. */
+  savedBytes: uint,
+  /** Payload bytes of a run that the server sends ahead of acks. */
+  windowBytes: uint,
+  /** Payload bytes of one message from the server. */
+  chunkBytes: uint,
+  /** Runs of one connection that have not ended. */
+  runs: uint,
+});
+
+export const report = z.strictObject({
+  modulesRun: uint,
+  modulesTotal: uint,
+  segmentsRun: uint,
+  segmentsTotal: uint,
+  tokens: uint,
+  /** From the start of the pass to its end. */
+  milliseconds: z.number(),
+  /** The module after which the pass ended early. */
+  stoppedAfter: z.optional(name),
+});
+
+export const RUN_STATES = ['received', 'queued', 'running', 'completed', 'failed', 'cancelled'] as const;
+
+export const clientMessages = {
+  hello: z.strictObject({ type: z.literal('hello'), protocol: uint, client: peer, capabilities }),
+  describe: z.strictObject({ type: z.literal('describe'), request: uint, model: name }),
+  tokenize: z.strictObject({ type: z.literal('tokenize'), request: uint, model: name, text }),
+  detokenize: z.strictObject({
+    type: z.literal('detokenize'),
+    request: uint,
+    model: name,
+    ids: z.array(uint).check(z.maxLength(65_536)),
+  }),
+  run: z.strictObject({ type: z.literal('run'), run: id, model: name, graph }),
+  cancel: z.strictObject({ type: z.literal('cancel'), run: id }),
+  ack: z.strictObject({ type: z.literal('ack'), run: id, seq: uint }),
+};
+
+const ofRun = { run: id, seq: uint };
+
+export const serverMessages = {
+  welcome: z.strictObject({
+    type: z.literal('welcome'),
+    protocol: uint,
+    server: peer,
+    epoch: id,
+    capabilities,
+    opset: uint,
+    models: z.array(name),
+    limits,
+  }),
+  description: z.strictObject({
+    type: z.literal('description'),
+    request: uint,
+    description: modelDescription,
+  }),
+  tokens: z.strictObject({
+    type: z.literal('tokens'),
+    request: uint,
+    ids: z.array(uint),
+    tokens: z.array(z.string()),
+  }),
+  text: z.strictObject({ type: z.literal('text'), request: uint, text: z.string() }),
+  error: z.strictObject({ type: z.literal('error'), request: z.optional(uint), run: z.optional(id), errors }),
+  status: z.strictObject({
+    type: z.literal('status'),
+    ...ofRun,
+    state: z.enum(RUN_STATES),
+    position: z.optional(uint),
+    warnings: z.optional(errors),
+    errors: z.optional(errors),
+    report: z.optional(report),
+  }),
+  value: z.strictObject({ type: z.literal('value'), ...ofRun, save: uint, value: valueRef, bytes: uint }),
+  chunk: z.strictObject({ type: z.literal('chunk'), ...ofRun, save: uint, offset: uint }),
+  access_error: z.strictObject({ type: z.literal('access_error'), ...ofRun, save: uint, error: errorBody }),
+  log: z.strictObject({
+    type: z.literal('log'),
+    ...ofRun,
+    node: uint,
+    text: z.optional(z.string()),
+    value: z.optional(valueRef),
+  }),
+  progress: z.strictObject({ type: z.literal('progress'), run: id, done: uint, total: uint }),
+};
+
+/** A table of messages: type → schema. */
+export type MessageTable = Readonly<Record<string, z.ZodMiniType>>;
+export type MessageOf<T extends MessageTable, K extends keyof T = keyof T> = z.infer<T[K]>;
+/** One function a message, checked by the compiler to be complete. */
+export type Handlers<T extends MessageTable> = {
+  readonly [K in keyof T]: (message: z.infer<T[K]>, payload: Uint8Array) => void;
+};
+
+export type ClientMessage = MessageOf<typeof clientMessages>;
+export type ServerMessage = MessageOf<typeof serverMessages>;
+export type Welcome = MessageOf<typeof serverMessages, 'welcome'>;
+export type Status = MessageOf<typeof serverMessages, 'status'>;
+export type Limits = Welcome['limits'];
+export type Report = z.infer<typeof report>;
+export type RunState = (typeof RUN_STATES)[number];
+
+export function isTerminal(state: RunState): boolean {
+  return state === 'completed' || state === 'failed' || state === 'cancelled';
+}

@@ -1,0 +1,74 @@
+/** The one interface between a conversation and whatever carries it. Logic never touches a socket. */
+
+export interface TransportHandlers {
+  message(bytes: Uint8Array): void;
+  /** Called once, whichever side closed; `reason` is for people. */
+  close(code: number, reason: string): void;
+}
+
+export interface Transport {
+  /** Sends one message, given in parts to save a copy. After a close it does nothing. */
+  send(parts: readonly Uint8Array[]): void;
+  /** Sets the handlers; messages that came before are delivered then. */
+  listen(handlers: TransportHandlers): void;
+  close(code?: number, reason?: string): void;
+}
+
+export function concat(parts: readonly Uint8Array[]): Uint8Array {
+  const only = parts[0];
+  if (parts.length === 1 && only) return only;
+  const whole = new Uint8Array(parts.reduce((sum, part) => sum + part.byteLength, 0));
+  let offset = 0;
+  for (const part of parts) {
+    whole.set(part, offset);
+    offset += part.byteLength;
+  }
+  return whole;
+}
+
+/** Keeps what arrives until somebody listens; the shared half of every transport. */
+export class Inbox {
+  #handlers: TransportHandlers | undefined;
+  #waiting: Uint8Array[] = [];
+  #closed: { code: number; reason: string } | undefined;
+
+  get closed(): boolean {
+    return this.#closed !== undefined;
+  }
+
+  listen(handlers: TransportHandlers): void {
+    this.#handlers = handlers;
+    for (const bytes of this.#waiting.splice(0)) handlers.message(bytes);
+    if (this.#closed) handlers.close(this.#closed.code, this.#closed.reason);
+  }
+
+  deliver(bytes: Uint8Array): void {
+    if (this.#closed) return;
+    if (this.#handlers) this.#handlers.message(bytes);
+    else this.#waiting.push(bytes);
+  }
+
+  end(code: number, reason: string): void {
+    if (this.#closed) return;
+    this.#closed = { code, reason };
+    this.#handlers?.close(code, reason);
+  }
+}
+
+/** Two ends in one process, each message on a later microtask, as a socket would deliver it. */
+export function transportPair(): [Transport, Transport] {
+  const inboxes = [new Inbox(), new Inbox()] as const;
+  const end = (own: Inbox, other: Inbox): Transport => ({
+    send(parts) {
+      if (own.closed) return;
+      const bytes = concat(parts);
+      queueMicrotask(() => other.deliver(bytes));
+    },
+    listen: (handlers) => own.listen(handlers),
+    close(code = 1000, reason = '') {
+      own.end(code, reason);
+      queueMicrotask(() => other.end(code, reason));
+    },
+  });
+  return [end(inboxes[0], inboxes[1]), end(inboxes[1], inboxes[0])];
+}

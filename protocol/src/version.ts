@@ -1,0 +1,11 @@
+/** The WebSocket subprotocol both sides ask for (PROTOCOL.md, section 1). */
+export const SUBPROTOCOL = 'tracewire.v1-draft';
+
+/** The protocol's number in `hello` and `welcome`. */
+export const PROTOCOL_VERSION = 1;
+
+/** The ONNX operator set that operators in a graph are defined by. */
+export const OPSET = 21;
+
+/** Most payload bytes in one message from a server. */
+export const CHUNK_BYTES = 1024 * 1024;

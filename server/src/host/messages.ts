@@ -1,0 +1,60 @@
+/**
+ * Every message between the gateway and a host. Framing is the protocol's (frame.ts), the table its own: a
+ * host knows one model, no keys, no sequence numbers and no acks. Payload-carrying events have the fields of
+ * their namesakes in PROTOCOL.md, so that the gateway rewrites headers and forwards payloads untouched.
+ */
+import { errorBody, graph, modelDescription, report, valueRef } from '@tracewire/protocol';
+import * as z from 'zod/mini';
+
+const uint = z.int().check(z.gte(0));
+const run = z.string();
+
+/** Gateway → host. A host runs one run at a time; the gateway sends the next after `done`. */
+export const hostCommands = {
+  /** First and once. `cache` is the folder for prepared models. */
+  load: z.strictObject({
+    type: z.literal('load'),
+    name: z.string(),
+    folder: z.string(),
+    cache: z.string(),
+    provider: z.enum(['cpu', 'cuda']),
+    /** Threads an operator may use; 0 lets the runtime choose. */
+    threads: uint,
+    chunkBytes: uint,
+    /** Bytes of all saved values of a run. */
+    savedBytes: uint,
+  }),
+  run: z.strictObject({ type: z.literal('run'), run, graph }),
+  cancel: z.strictObject({ type: z.literal('cancel'), run }),
+  tokenize: z.strictObject({ type: z.literal('tokenize'), request: uint, text: z.string() }),
+  detokenize: z.strictObject({ type: z.literal('detokenize'), request: uint, ids: z.array(uint) }),
+};
+
+/** Host → gateway. */
+export const hostEvents = {
+  loading: z.strictObject({ type: z.literal('loading'), phase: z.string(), done: uint, total: uint }),
+  loaded: z.strictObject({ type: z.literal('loaded'), description: modelDescription }),
+  load_failed: z.strictObject({ type: z.literal('load_failed'), error: errorBody }),
+  progress: z.strictObject({ type: z.literal('progress'), run, done: uint, total: uint }),
+  value: z.strictObject({ type: z.literal('value'), run, save: uint, value: valueRef, bytes: uint }),
+  chunk: z.strictObject({ type: z.literal('chunk'), run, save: uint, offset: uint }),
+  access_error: z.strictObject({ type: z.literal('access_error'), run, save: uint, error: errorBody }),
+  log: z.strictObject({
+    type: z.literal('log'),
+    run,
+    node: uint,
+    text: z.optional(z.string()),
+    value: z.optional(valueRef),
+  }),
+  /** Last of a run: every save has had its outcome. */
+  done: z.strictObject({
+    type: z.literal('done'),
+    run,
+    state: z.enum(['completed', 'failed', 'cancelled']),
+    errors: z.optional(z.array(errorBody)),
+    report: z.optional(report),
+  }),
+  tokens: z.strictObject({ type: z.literal('tokens'), request: uint, ids: z.array(uint), tokens: z.array(z.string()) }),
+  text: z.strictObject({ type: z.literal('text'), request: uint, text: z.string() }),
+  refused: z.strictObject({ type: z.literal('refused'), request: uint, error: errorBody }),
+};
