@@ -1,0 +1,174 @@
+/** One model, ready to run graphs: intake, tokenizer, base segments, and one run at a time. */
+import {
+  checkGraph,
+  type Graph,
+  type Input,
+  type ModelDescription,
+  ModelIndex,
+  type TensorLike,
+  TracewireError,
+  toErrorBody,
+} from '@tracewire/protocol';
+import { execute } from './execute.ts';
+import type { FeedSizes } from './feeds.ts';
+import { type OnProgress, prepareModel } from './intake/prepare.ts';
+import { assembleModel, type Model } from './model.ts';
+import { OperationRunner } from './operation-runner.ts';
+import type { RunListener, RunOutcome } from './outcomes.ts';
+import { type Plan, planRun } from './plan.ts';
+import { onnxRuntime } from './runtime/ort.ts';
+import type { Runtime, RuntimeOptions } from './runtime/runtime.ts';
+import { leavingValues } from './segment.ts';
+import { SegmentCache } from './segment-cache.ts';
+import { Tokenizer } from './tokenizer.ts';
+
+/** Weight bytes of re-cut segments that stay loaded beside the blocks. */
+const SEGMENT_BUDGET_BYTES = 512 * 1024 * 1024;
+
+export interface EngineOptions {
+  readonly name: string;
+  readonly folder: string;
+  /** Where prepared models are kept. */
+  readonly cache: string;
+  readonly provider: RuntimeOptions['provider'];
+  readonly threads: number;
+  /** Most bytes of all saved values of a run. */
+  readonly savedBytes: number;
+}
+
+export class Engine {
+  readonly tokenizer: Tokenizer;
+  readonly #model: Model;
+  readonly #index: ModelIndex;
+  readonly #segments: SegmentCache;
+  readonly #operations: OperationRunner;
+  readonly #savedBytes: number;
+
+  private constructor(model: Model, tokenizer: Tokenizer, runtime: Runtime, savedBytes: number) {
+    this.#model = model;
+    this.tokenizer = tokenizer;
+    this.#index = new ModelIndex(model.description);
+    this.#segments = new SegmentCache(model.graph, model.types, runtime, SEGMENT_BUDGET_BYTES);
+    this.#operations = new OperationRunner(model, runtime);
+    this.#savedBytes = savedBytes;
+  }
+
+  /** Throws `model_not_found`, `model_invalid` or `model_unsupported`, naming the file. */
+  static async load(options: EngineOptions, onProgress: OnProgress): Promise<Engine> {
+    const runtimeIn = (weightsFolder: string): Runtime => onnxRuntime({ ...options, weightsFolder });
+    const prepared = await prepareModel(options.folder, options.cache, runtimeIn, onProgress);
+    const tokenizer = await Tokenizer.load(prepared.files);
+    const model = await assembleModel(options.name, prepared);
+    const engine = new Engine(model, tokenizer, runtimeIn(prepared.folder), options.savedBytes);
+    await engine.#loadBlocks(onProgress);
+    return engine;
+  }
+
+  get description(): ModelDescription {
+    return this.#model.description;
+  }
+
+  /** Runs a graph. Every save has its outcome through `listener` before the result; nothing is thrown. */
+  async run(
+    graph: Graph,
+    constants: ReadonlyMap<number, TensorLike>,
+    listener: RunListener,
+    isCancelled: () => boolean,
+  ): Promise<RunOutcome> {
+    const begun = performance.now();
+    try {
+      const { errors } = checkGraph(graph, this.#index);
+      if (errors.length > 0) return this.#refuse(graph, listener, errors);
+      const ids = this.#idsOf(graph.invokes[0]?.input);
+      const plan = planRun(graph, this.#model);
+      const sizes: FeedSizes = { batch: 1, sequence: ids.length, past: 0 };
+      const { segmentsRun, cancelled, error } = await execute({
+        graph,
+        plan,
+        model: this.#model,
+        segments: this.#segments,
+        operations: this.#operations,
+        sizes,
+        feeds: this.#model.feeds.make(ids, sizes),
+        constants,
+        listener,
+        isCancelled,
+        savedBytes: this.#savedBytes,
+      });
+      return {
+        state: error ? 'failed' : cancelled ? 'cancelled' : 'completed',
+        errors: error ? [error] : [],
+        report: this.#report(plan, segmentsRun, ids.length, performance.now() - begun),
+      };
+    } catch (thrown) {
+      return this.#refuse(graph, listener, [toErrorBody(thrown)]);
+    }
+  }
+
+  async release(): Promise<void> {
+    await this.#segments.release();
+    await this.#operations.release();
+  }
+
+  /** The unsplit blocks stay loaded: most runs need no other segment. */
+  async #loadBlocks(onProgress: OnProgress): Promise<void> {
+    const { graph, blockBorders } = this.#model;
+    const borders = [0, ...blockBorders, graph.nodes.length];
+    for (let index = 0; index < borders.length - 1; index++) {
+      const [from = 0, to = 0] = [borders[index], borders[index + 1]];
+      await this.#segments.keep({ from, to, outputs: leavingValues(graph, from, to), versions: new Map() });
+      onProgress('loading blocks', index + 1, borders.length - 1);
+    }
+  }
+
+  #refuse(graph: Graph, listener: RunListener, errors: RunOutcome['errors']): RunOutcome {
+    const [cause] = errors;
+    for (const [id, node] of graph.nodes.entries()) {
+      if (node.kind !== 'save') continue;
+      const message = `Accessing value before it's been set. The run failed${cause ? `: ${cause.message}` : '.'}`;
+      listener.accessError(id, { code: 'failed', message, node: id, cause });
+    }
+    return { state: 'failed', errors, report: undefined };
+  }
+
+  #report(
+    plan: Plan,
+    segmentsRun: number,
+    tokens: number,
+    milliseconds: number,
+  ): NonNullable<RunOutcome['report']> {
+    const modulesTotal = this.#model.tree.hookPoints.filter(({ port }) => port === 'output').length;
+    const { modulesRun, segmentsTotal, stoppedAfter } = plan;
+    return { modulesRun, modulesTotal, segmentsRun, segmentsTotal, tokens, milliseconds, stoppedAfter };
+  }
+
+  /** The token ids of an input, within the model's context and vocabulary. */
+  #idsOf(input: Input | undefined): readonly number[] {
+    const ids = !input ? [] : 'text' in input ? this.tokenizer.encode(input.text).ids : input.ids;
+    const { contextLength, vocabularySize, name } = this.#model.description;
+    if (ids.length === 0) {
+      throw new TracewireError({
+        code: 'empty_input',
+        message: 'The input has no tokens. Give at least one character or token id.',
+      });
+    }
+    if (contextLength !== undefined && ids.length > contextLength) {
+      throw new TracewireError({
+        code: 'input_too_long',
+        message: `The input has ${ids.length} tokens; ${name} takes at most ${contextLength}.`,
+        wanted: `at most ${contextLength}`,
+        got: String(ids.length),
+      });
+    }
+    const wrong = ids.findIndex((id) => vocabularySize !== undefined && id >= vocabularySize);
+    if (wrong >= 0) {
+      throw new TracewireError({
+        code: 'token_out_of_range',
+        message: `Token id ${ids[wrong]} (position ${wrong}) is not in the vocabulary of ${name}, which has ${vocabularySize}.`,
+        wanted: `below ${vocabularySize}`,
+        got: String(ids[wrong]),
+      });
+    }
+    return ids;
+  }
+}

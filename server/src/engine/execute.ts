@@ -1,0 +1,254 @@
+/**
+ * Carries out a plan: runs the parts of the model in order and does at each moment what the graph asks.
+ * A failing operation takes down what depends on it; a failing write or segment ends the run.
+ */
+import {
+  describePlace,
+  type ErrorBody,
+  type Graph,
+  isTuple,
+  operandsOf,
+  type TensorLike,
+  TracewireError,
+  toErrorBody,
+  type Value,
+  valueBytes,
+} from '@tracewire/protocol';
+import { type FeedSizes, sizeOf } from './feeds.ts';
+import type { Model } from './model.ts';
+import type { OperationRunner } from './operation-runner.ts';
+import { groupOperations, sourceOf } from './operations.ts';
+import type { RunListener } from './outcomes.ts';
+import type { Moment, Plan, PlannedSegment } from './plan.ts';
+import type { SegmentCache } from './segment-cache.ts';
+import { checkFits, writeSelection } from './selection.ts';
+import type { PlannedWrite, ValueKey } from './versions.ts';
+
+export interface Execution {
+  readonly graph: Graph;
+  readonly plan: Plan;
+  readonly model: Model;
+  readonly segments: SegmentCache;
+  readonly operations: OperationRunner;
+  readonly sizes: FeedSizes;
+  /** Feeds of the model, by name. */
+  readonly feeds: ReadonlyMap<string, TensorLike>;
+  /** Values of the graph's constants, by node. */
+  readonly constants: ReadonlyMap<number, TensorLike>;
+  readonly listener: RunListener;
+  readonly isCancelled: () => boolean;
+  /** Most bytes of all saved values. */
+  readonly savedBytes: number;
+}
+
+/** What came of it: `error` ends the run as failed. */
+export interface ExecutionResult {
+  readonly segmentsRun: number;
+  readonly cancelled: boolean;
+  readonly error: ErrorBody | undefined;
+}
+
+/** Runs the plan. Every save has had exactly one outcome when it returns. */
+export async function execute(execution: Execution): Promise<ExecutionResult> {
+  return new Executor(execution).run();
+}
+
+class Executor {
+  readonly #execution: Execution;
+  /** The model's values and the versions that writes made. */
+  readonly #environment = new Map<ValueKey, TensorLike>();
+  /** The values of graph nodes. */
+  readonly #values = new Map<number, Value>();
+  readonly #failures = new Map<number, ErrorBody>();
+  readonly #delivered = new Set<number>();
+  #savedBytes = 0;
+  #segmentsRun = 0;
+
+  constructor(execution: Execution) {
+    this.#execution = execution;
+    for (const [name, tensor] of execution.feeds) this.#environment.set(name, tensor);
+    for (const [node, tensor] of execution.constants) this.#values.set(node, tensor);
+  }
+
+  async run(): Promise<ExecutionResult> {
+    const { plan, listener, isCancelled } = this.#execution;
+    const total = plan.steps.filter((step) => step.kind === 'segment').length;
+    let error: ErrorBody | undefined;
+    let cancelled = false;
+    for (const step of plan.steps) {
+      cancelled = isCancelled();
+      if (cancelled) break;
+      try {
+        if (step.kind === 'moment') await this.#moment(step);
+        else {
+          await this.#segment(step);
+          listener.progress(this.#segmentsRun, total);
+        }
+      } catch (thrown) {
+        error = toErrorBody(thrown, 'operation_failed');
+        break;
+      }
+    }
+    this.#settle(error, cancelled);
+    return { segmentsRun: this.#segmentsRun, cancelled, error };
+  }
+
+  async #segment({ spec, feeds, fetches }: PlannedSegment): Promise<void> {
+    const segment = await this.#execution.segments.get(spec);
+    const inputs = new Map([...feeds].map(([name, key]) => [name, this.#at(key)]));
+    for (const [name, tensor] of await segment.run(inputs, fetches)) this.#environment.set(name, tensor);
+    this.#segmentsRun += 1;
+  }
+
+  async #moment({ reads, operations, deliveries, write }: Moment): Promise<void> {
+    for (const { node, keys, tuple } of reads) {
+      const values = keys.map((key) => this.#at(key));
+      const [first] = values;
+      if (first) this.#values.set(node, tuple ? values : first);
+    }
+    await this.#operations(operations);
+    for (const node of deliveries) this.#deliver(node);
+    if (write) this.#write(write);
+  }
+
+  async #operations(ids: readonly number[]): Promise<void> {
+    const { graph, operations } = this.#execution;
+    const sound = ids.filter((id) => !this.#inheritFailure(id));
+    for (const group of groupOperations(sound, graph.nodes)) {
+      const nodes = group.nodes.filter((id) => !this.#inheritFailure(id));
+      const { values, failures } = await operations.run({ ...group, nodes }, graph.nodes, (source) =>
+        this.#tensor(source),
+      );
+      for (const [node, value] of values) this.#values.set(node, value);
+      for (const [node, failure] of failures) this.#failures.set(node, failure);
+    }
+  }
+
+  /** Marks a node failed if an operand is; a failing operand is the cause. */
+  #inheritFailure(id: number): boolean {
+    if (this.#failures.has(id)) return true;
+    const node = this.#execution.graph.nodes[id];
+    const failed = node && operandsOf(node).find((operand) => this.#failures.has(operand));
+    const cause = failed === undefined ? undefined : this.#failures.get(failed);
+    if (cause) this.#failures.set(id, cause);
+    return cause !== undefined;
+  }
+
+  #deliver(id: number): void {
+    const { graph, listener, savedBytes } = this.#execution;
+    const node = graph.nodes[id];
+    if (node?.kind === 'log') {
+      if (!this.#inheritFailure(id))
+        listener.log(id, node.text, node.value === undefined ? undefined : this.#value(node.value));
+      return;
+    }
+    if (node?.kind !== 'save') return;
+    this.#delivered.add(id);
+    if (this.#inheritFailure(id)) {
+      listener.accessError(id, failedBecause(id, this.#failures.get(id)));
+      return;
+    }
+    const value = this.#value(node.value);
+    const bytes = valueBytes(value);
+    if (this.#savedBytes + bytes > savedBytes) {
+      const message = `The value has ${bytes} bytes; a run may save ${savedBytes}, and ${this.#savedBytes} are taken. Reduce it on the server: slice, mean, topK.`;
+      listener.accessError(id, {
+        code: 'too_large',
+        message,
+        node: id,
+        wanted: `${savedBytes - this.#savedBytes}`,
+        got: `${bytes}`,
+      });
+      return;
+    }
+    this.#savedBytes += bytes;
+    listener.value(id, value);
+  }
+
+  #write({ node, place, value, selection, of, before, after }: PlannedWrite): void {
+    if (this.#inheritFailure(node))
+      throw new TracewireError(writeFailed(node, describePlace(place), this.#failures.get(node)));
+    const written = this.#value(value);
+    if (isTuple(written)) throw new Error('A tuple is written.');
+    try {
+      if (selection) this.#environment.set(after, writeSelection(this.#at(before), selection, written));
+      else this.#environment.set(after, this.#fitting(of, written));
+    } catch (thrown) {
+      const body = toErrorBody(thrown);
+      throw new TracewireError({
+        ...body,
+        message: `${describePlace(place)}: ${body.message}`,
+        node,
+        path: place.module,
+      });
+    }
+  }
+
+  /** A value that replaces a whole one: the place need not have been computed, so its dims are told by its type. */
+  #fitting(value: string, written: TensorLike): TensorLike {
+    const { model, sizes } = this.#execution;
+    const type = model.types.get(value);
+    if (type) checkFits(written, { dtype: type.dtype, dims: type.dims.map((dim) => sizeOf(dim, sizes)) });
+    return written;
+  }
+
+  /** Gives every save that has had no outcome its access error. */
+  #settle(error: ErrorBody | undefined, cancelled: boolean): void {
+    const { graph, plan, listener } = this.#execution;
+    for (const [id, node] of graph.nodes.entries()) {
+      if (node.kind !== 'save' || this.#delivered.has(id)) continue;
+      const missed = plan.notReached.get(id);
+      if (missed) listener.accessError(id, missed);
+      else if (cancelled)
+        listener.accessError(id, {
+          code: 'cancelled',
+          message: 'The run was cancelled before the value came to be.',
+          node: id,
+        });
+      else listener.accessError(id, failedBecause(id, error));
+    }
+  }
+
+  #at(key: ValueKey): TensorLike {
+    const tensor = this.#environment.get(key);
+    if (!tensor) throw new Error(`The value ${key} was not made.`);
+    return tensor;
+  }
+
+  #value(node: number): Value {
+    const { node: id, member } = sourceOf(node, this.#execution.graph.nodes);
+    const value = this.#values.get(id);
+    if (value === undefined) throw new Error(`Node ${id} has no value.`);
+    if (id === node || !isTuple(value)) return value;
+    const picked = value[member];
+    if (picked === undefined) throw new Error(`Node ${id} has no member ${member}.`);
+    return picked;
+  }
+
+  #tensor({ node, member }: { node: number; member: number }): TensorLike {
+    const value = this.#values.get(node);
+    const tensor = value && isTuple(value) ? value[member] : value;
+    if (!tensor || isTuple(tensor)) throw new Error(`Node ${node} has no tensor ${member}.`);
+    return tensor;
+  }
+}
+
+function failedBecause(node: number, cause: ErrorBody | undefined): ErrorBody {
+  const why = cause ? `: ${cause.message}` : '.';
+  return {
+    code: 'failed',
+    message: `Accessing value before it's been set. What it needs failed${why}`,
+    node,
+    path: cause?.path,
+    cause,
+  };
+}
+
+function writeFailed(node: number, place: string, cause: ErrorBody | undefined): ErrorBody {
+  return {
+    code: 'failed',
+    message: `${place} could not be written: the value to write failed.`,
+    node,
+    cause,
+  };
+}

@@ -1,0 +1,86 @@
+/**
+ * Prepares a model once: the normalized graph, one weights file, and the type of every value, in a cache folder
+ * named by the content of the model's files. A second start reads that folder.
+ */
+import { mkdir, mkdtemp, readFile, rename, rm, writeFile } from 'node:fs/promises';
+import path from 'node:path';
+import { ModelGraph } from '../onnx/graph.ts';
+import { decodeModel, encodeModel, type ModelProto } from '../onnx/schema.ts';
+import type { Runtime, ValueType } from '../runtime/runtime.ts';
+import { findModelFiles, hashFiles, type ModelFiles } from './files.ts';
+import { normalizeModel } from './normalize.ts';
+import { probeTypes } from './probe.ts';
+import { moveWeights } from './weights.ts';
+
+/** Raised when what is written here changes, so that older folders are made anew. */
+const PREPARATION = 'v1';
+
+export interface PreparedModel {
+  readonly files: ModelFiles;
+  /** `sha256:…` of the model's files. */
+  readonly id: string;
+  /** Where `weights.bin` lies. */
+  readonly folder: string;
+  readonly graph: ModelGraph;
+  readonly types: ReadonlyMap<string, ValueType>;
+}
+
+export type OnProgress = (phase: string, done: number, total: number) => void;
+
+/** `runtimeIn` makes a runtime whose weights lie in a folder. Throws `model_not_found`, `model_invalid` or `model_unsupported`. */
+export async function prepareModel(
+  folder: string,
+  cache: string,
+  runtimeIn: (weightsFolder: string) => Runtime,
+  onProgress: OnProgress,
+): Promise<PreparedModel> {
+  const files = await findModelFiles(folder);
+  const id = await hashFiles(files, (done, total) => onProgress('checking', done, total));
+  const prepared = path.join(cache, PREPARATION, id.slice('sha256:'.length));
+  const known = await readPrepared(prepared);
+  if (known) return { files, id, folder: prepared, ...known };
+  await mkdir(path.dirname(prepared), { recursive: true });
+  const work = await mkdtemp(`${prepared}.`);
+  try {
+    await writePrepared(files, work, runtimeIn, onProgress);
+    // Another process may have prepared the same model meanwhile: either result is whole.
+    await rename(work, prepared).catch(async (error: unknown) => {
+      if (!(await readPrepared(prepared))) throw error;
+    });
+  } finally {
+    await rm(work, { recursive: true, force: true });
+  }
+  const written = await readPrepared(prepared);
+  if (!written) throw new Error(`The prepared model in ${prepared} can’t be read back.`);
+  return { files, id, folder: prepared, ...written };
+}
+
+async function writePrepared(
+  files: ModelFiles,
+  target: string,
+  runtimeIn: (weightsFolder: string) => Runtime,
+  onProgress: OnProgress,
+): Promise<void> {
+  onProgress('reading', 0, 1);
+  const model = normalizeModel(await readFile(files.onnx), files.onnx);
+  await moveWeights(model, path.dirname(files.onnx), target, (done, total) =>
+    onProgress('moving weights', done, total),
+  );
+  onProgress('measuring', 0, 1);
+  const types = await probeTypes(new ModelGraph(model), runtimeIn(target));
+  await writeFile(path.join(target, 'graph.onnx'), encodeModel(model));
+  await writeFile(path.join(target, 'types.json'), JSON.stringify(Object.fromEntries(types)));
+}
+
+async function readPrepared(folder: string): Promise<Pick<PreparedModel, 'graph' | 'types'> | undefined> {
+  try {
+    const types = JSON.parse(await readFile(path.join(folder, 'types.json'), 'utf8')) as Record<
+      string,
+      ValueType
+    >;
+    const model = decodeModel(await readFile(path.join(folder, 'graph.onnx'))) as ModelProto;
+    return { graph: new ModelGraph(model), types: new Map(Object.entries(types)) };
+  } catch {
+    return undefined;
+  }
+}

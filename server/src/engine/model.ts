@@ -1,0 +1,56 @@
+/** A prepared model with everything that planning and running need to know of it. */
+import { type ModelDescription, ModelIndex, type Place } from '@tracewire/protocol';
+import { describeModel } from './describe.ts';
+import { FeedMaker } from './feeds.ts';
+import { readJson } from './intake/files.ts';
+import type { PreparedModel } from './intake/prepare.ts';
+import { buildModuleTree, type ModuleTree } from './modules.ts';
+import type { ModelGraph } from './onnx/graph.ts';
+import { findParameters, type Parameter } from './parameters.ts';
+import type { ValueType } from './runtime/runtime.ts';
+
+export interface Model {
+  readonly graph: ModelGraph;
+  readonly types: ReadonlyMap<string, ValueType>;
+  readonly tree: ModuleTree;
+  /** Where the model is cut for good: before the first block and after each, as indices of nodes. */
+  readonly blockBorders: readonly number[];
+  readonly parameters: ReadonlyMap<string, Parameter>;
+  readonly feeds: FeedMaker;
+  readonly description: ModelDescription;
+  /** A place's number in the total order of hook points; the place has been checked. */
+  rank(place: Place): number;
+}
+
+export async function assembleModel(name: string, prepared: PreparedModel): Promise<Model> {
+  const { graph, types } = prepared;
+  const tree = buildModuleTree(graph, types);
+  const parameters = findParameters(graph, tree.modules.keys(), tree.scopes);
+  const config = await readJson(prepared.files.config);
+  const description = describeModel(name, prepared, tree, parameters.values(), config);
+  const index = new ModelIndex(description);
+  return {
+    graph,
+    types,
+    tree,
+    blockBorders: blockBorders(tree, graph),
+    parameters,
+    feeds: new FeedMaker(graph),
+    description,
+    rank: (place) => index.rank(place) ?? 0,
+  };
+}
+
+function blockBorders(tree: ModuleTree, graph: ModelGraph): number[] {
+  const blocks = new Set(tree.blocks.map((block) => block.path));
+  const first = tree.blocks[0]?.path;
+  const borders = tree.hookPoints
+    .filter(
+      ({ module, port }) =>
+        (port === 'output' && blocks.has(module.path)) || (port === 'input' && module.path === first),
+    )
+    .map((point) => point.boundary);
+  return [...new Set(borders)]
+    .filter((border) => border > 0 && border < graph.nodes.length)
+    .sort((a, b) => a - b);
+}

@@ -1,0 +1,249 @@
+/**
+ * Builds the small ONNX models that compute a graph's operations between two hooks. Operators are defined by
+ * the protocol's operator set, a module's nodes by the model's own, so they never share a model.
+ */
+import {
+  type AttributeValue,
+  type GraphNode,
+  type NodeOf,
+  OPSET,
+  type TensorLike,
+  TracewireError,
+} from '@tracewire/protocol';
+import type { Model } from './model.ts';
+import { activationsOf } from './onnx/graph.ts';
+import {
+  ATTRIBUTE_TYPE,
+  type AttributeProto,
+  encodeModel,
+  type ModelProto,
+  type NodeProto,
+  type TensorProto,
+} from './onnx/schema.ts';
+import { toValueInfo } from './onnx/tensors.ts';
+
+/** A reference to a tensor: a node, and which of its outputs. */
+export interface TensorSource {
+  readonly node: number;
+  readonly member: number;
+}
+
+/** Nodes that are computed in one go, in order. */
+export interface OperationGroup {
+  readonly kind: 'operators' | 'modules';
+  readonly nodes: readonly number[];
+}
+
+export interface OperationModel {
+  readonly bytes: Uint8Array;
+  /** What each input is fed with. */
+  readonly inputs: readonly { readonly name: string; readonly source: TensorSource }[];
+  /** Which node's output each of the model's outputs is. */
+  readonly outputs: readonly { readonly name: string; readonly source: TensorSource }[];
+}
+
+/** Splits operations where the kind of model changes; members of tuples need no computing. */
+export function groupOperations(
+  operations: readonly number[],
+  nodes: readonly GraphNode[],
+): OperationGroup[] {
+  const groups: { kind: OperationGroup['kind']; nodes: number[] }[] = [];
+  for (const id of operations) {
+    const node = nodes[id];
+    if (!node || node.kind === 'member') continue;
+    const kind = node.kind === 'apply' ? 'modules' : 'operators';
+    const last = groups.at(-1);
+    if (last?.kind === kind) last.nodes.push(id);
+    else groups.push({ kind, nodes: [id] });
+  }
+  return groups;
+}
+
+/** Follows `member` nodes to the node that makes the tensor. */
+export function sourceOf(node: number, nodes: readonly GraphNode[]): TensorSource {
+  const at = nodes[node];
+  if (at?.kind !== 'member') return { node, member: 0 };
+  const { node: of } = sourceOf(at.of, nodes);
+  return { node: of, member: at.index };
+}
+
+/**
+ * The model of a group. `tensorAt` gives the tensors that the group takes from before it; their dims' number,
+ * not their sizes, goes into the model, so that equal structures give equal bytes.
+ */
+export function buildOperations(
+  group: OperationGroup,
+  nodes: readonly GraphNode[],
+  model: Model,
+  tensorAt: (source: TensorSource) => TensorLike,
+): OperationModel {
+  return new Builder(group, nodes, model, tensorAt).build();
+}
+
+class Builder {
+  readonly #group: OperationGroup;
+  readonly #nodes: readonly GraphNode[];
+  readonly #model: Model;
+  readonly #tensorAt: (source: TensorSource) => TensorLike;
+  /** Names are by place in the group, not by node id: equal structures must look equal. */
+  readonly #names = new Map<string, string>();
+  readonly #inputs: { name: string; source: TensorSource }[] = [];
+  readonly #outputs: { name: string; source: TensorSource }[] = [];
+  readonly #made: NodeProto[] = [];
+  readonly #initializers = new Map<string, TensorProto>();
+
+  constructor(
+    group: OperationGroup,
+    nodes: readonly GraphNode[],
+    model: Model,
+    tensorAt: (source: TensorSource) => TensorLike,
+  ) {
+    this.#group = group;
+    this.#nodes = nodes;
+    this.#model = model;
+    this.#tensorAt = tensorAt;
+  }
+
+  build(): OperationModel {
+    for (const [index, id] of this.#group.nodes.entries()) {
+      const node = this.#nodes[id];
+      if (node?.kind === 'operator') this.#operator(node, id, `v${index}`);
+      else if (node?.kind === 'parameter') this.#parameter(node, id, `v${index}`);
+      else if (node?.kind === 'apply') this.#apply(node, id, `v${index}`);
+    }
+    const own = this.#group.kind === 'operators';
+    const { graph } = this.#model;
+    const proto: ModelProto = {
+      ir_version: own ? 10 : graph.model.ir_version,
+      opset_import: own ? [{ domain: '', version: OPSET }] : graph.model.opset_import,
+      functions: own ? [] : (graph.model.functions ?? []),
+      graph: {
+        name: 'operations',
+        node: this.#made,
+        initializer: [...this.#initializers.values()],
+        input: this.#inputs.map(({ name, source }) => {
+          const { dtype, dims } = this.#tensorAt(source);
+          return toValueInfo(
+            name,
+            dtype,
+            dims.map(() => '?'),
+          );
+        }),
+        output: this.#outputs.map(({ name }) => ({ name })),
+      },
+    };
+    return { bytes: encodeModel(proto), inputs: this.#inputs, outputs: this.#outputs };
+  }
+
+  #operator({ operator, inputs, attributes }: NodeOf<'operator'>, id: number, name: string): void {
+    const outputs = operator === 'TopK' ? [`${name}.0`, `${name}.1`] : [name];
+    this.#made.push({
+      name,
+      op_type: operator,
+      input: inputs.map((input) => this.#use(input)),
+      output: outputs,
+      attribute: Object.entries(attributes ?? {}).map(toAttribute),
+    });
+    for (const [member, output] of outputs.entries()) this.#give(id, member, output);
+  }
+
+  #parameter({ name }: NodeOf<'parameter'>, id: number, output: string): void {
+    const parameter = this.#model.parameters.get(name);
+    const tensor = parameter && this.#model.graph.initializers.get(parameter.initializer);
+    if (!parameter || !tensor) throw new Error(`There is no parameter ${name}.`);
+    this.#initializers.set(parameter.initializer, tensor);
+    const op_type = parameter.transposed ? 'Transpose' : 'Identity';
+    this.#made.push({
+      name: output,
+      op_type,
+      input: [parameter.initializer],
+      output: [output],
+      attribute: [],
+    });
+    this.#give(id, 0, output);
+  }
+
+  /** Copies the module's nodes, its flowing input replaced by the operand. */
+  #apply({ module: path, input }: NodeOf<'apply'>, id: number, name: string): void {
+    const { graph, tree } = this.#model;
+    const module = tree.modules.get(path);
+    const output = module?.outputs[0];
+    if (!module || output === undefined) throw new Error(`The module ${path} has no output.`);
+    const inside = new Set(module.nodes);
+    const operand = this.#use(input);
+    const rename = (value: string): string => {
+      if (value === '' || value === module.input) return value && operand;
+      const tensor = graph.initializers.get(value);
+      if (tensor) this.#initializers.set(value, tensor);
+      return tensor ? value : `${name}/${value}`;
+    };
+    for (const index of neededInside(this.#model, module.nodes, output, module.input)) {
+      const node = graph.nodes[index];
+      if (!node) continue;
+      const outer = activationsOf(graph, node).find(
+        (value) => value !== module.input && !inside.has(graph.producer(value)),
+      );
+      if (outer !== undefined) throw cannotApply(path, id, outer);
+      this.#made.push({
+        name: `${name}/${node.name}`,
+        op_type: node.op_type,
+        domain: node.domain ?? '',
+        input: node.input.map(rename),
+        output: node.output.map((value) => value && `${name}/${value}`),
+        attribute: node.attribute,
+      });
+    }
+    this.#give(id, 0, `${name}/${output}`);
+  }
+
+  /** The name of an operand: one made in this group, or an input. */
+  #use(operand: number): string {
+    const source = sourceOf(operand, this.#nodes);
+    const key = `${source.node} ${source.member}`;
+    const known = this.#names.get(key);
+    if (known) return known;
+    const name = `i${this.#inputs.length}`;
+    this.#inputs.push({ name, source });
+    this.#names.set(key, name);
+    return name;
+  }
+
+  #give(node: number, member: number, name: string): void {
+    this.#names.set(`${node} ${member}`, name);
+    this.#outputs.push({ name, source: { node, member } });
+  }
+}
+
+/** The module's nodes that its flowing output needs. */
+function neededInside(
+  { graph }: Model,
+  nodes: readonly number[],
+  output: string,
+  input: string | undefined,
+): number[] {
+  const wanted = new Set([output]);
+  const needed: number[] = [];
+  for (const index of nodes.toReversed()) {
+    const node = graph.nodes[index];
+    if (!node?.output.some((value) => wanted.has(value))) continue;
+    needed.push(index);
+    for (const value of activationsOf(graph, node)) if (value !== input) wanted.add(value);
+  }
+  return needed.reverse();
+}
+
+function cannotApply(path: string, node: number, outer: string): TracewireError {
+  return new TracewireError({
+    code: 'cannot_apply',
+    message: `${path} can’t be run on a value alone: it also takes ${outer} from outside.`,
+    node,
+    path,
+  });
+}
+
+function toAttribute([name, value]: [string, AttributeValue]): AttributeProto {
+  if (typeof value === 'string')
+    return { name, type: ATTRIBUTE_TYPE.string, s: new TextEncoder().encode(value) };
+  if (typeof value === 'number') return { name, type: ATTRIBUTE_TYPE.int, i: value };
+  return { name, type: ATTRIBUTE_TYPE.ints, ints: [...value] };
+}

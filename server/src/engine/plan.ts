@@ -1,0 +1,234 @@
+/**
+ * Turns a graph into a plan: which parts of the model run, with what to do between them. A pure function of
+ * graph and model, so that the same trace runs the same way wherever and whenever it runs.
+ *
+ * Every read, operation and save belongs to a *moment*: a point between two nodes of the model, after which
+ * no hook of the same rank is left, or a write changes what the next one sees. Parts of the model are cut only
+ * at block borders, at writes and at the end; what is read in between is one more output of its part.
+ */
+import { type ErrorBody, type Graph, type GraphNode, operandsOf } from '@tracewire/protocol';
+import type { Model } from './model.ts';
+import { delivers, Reach } from './reach.ts';
+import { leavingValues, nodesFor, type SegmentSpec, versionKey } from './segment.ts';
+import {
+  type Hook,
+  type PlannedWrite,
+  type ValueKey,
+  Versions,
+  valuesAt,
+  type WriteHook,
+} from './versions.ts';
+
+export interface PlannedSegment {
+  readonly kind: 'segment';
+  readonly spec: SegmentSpec;
+  /** What each input of the segment is fed with. */
+  readonly feeds: ReadonlyMap<string, ValueKey>;
+  readonly fetches: readonly string[];
+}
+
+export interface Moment {
+  readonly kind: 'moment';
+  /** Reads, each with its value, or its tuple's values. */
+  readonly reads: readonly {
+    readonly node: number;
+    readonly keys: readonly ValueKey[];
+    readonly tuple: boolean;
+  }[];
+  /** Nodes to compute, in order: operators, members, parameters and applied modules. */
+  readonly operations: readonly number[];
+  /** Saves and logs whose values exist now. */
+  readonly deliveries: readonly number[];
+  readonly write: PlannedWrite | undefined;
+}
+
+export interface Plan {
+  readonly steps: readonly (PlannedSegment | Moment)[];
+  readonly segmentsTotal: number;
+  readonly modulesRun: number;
+  /** The module after which the pass ends, if others would follow. */
+  readonly stoppedAfter: string | undefined;
+  /** Nodes whose values will not come to be, and why. */
+  readonly notReached: ReadonlyMap<number, ErrorBody>;
+}
+
+/** Throws `no_hook` for a write that could not act on all that use the value. The graph has been checked. */
+export function planRun(graph: Graph, model: Model): Plan {
+  return new Planner(graph.nodes, model).plan();
+}
+
+class Planner {
+  readonly #nodes: readonly GraphNode[];
+  readonly #model: Model;
+  readonly #reach: Reach;
+
+  constructor(nodes: readonly GraphNode[], model: Model) {
+    this.#nodes = nodes;
+    this.#model = model;
+    this.#reach = new Reach(nodes, model);
+  }
+
+  plan(): Plan {
+    const { end, notReached, stoppedAfter } = this.#reach;
+    const hooks = this.#hooks();
+    const writes = new Versions(
+      hooks.flatMap((hook) => this.#asWrite(hook)),
+      this.#model,
+    );
+    const moments = this.#moments(hooks, writes);
+    const segments = this.#segments(end, moments, writes);
+    return {
+      steps: interleave(moments, segments),
+      segmentsTotal: this.#cuts(end, writes).length - 1,
+      modulesRun: this.#reach.modulesRun(segments.map(({ spec }) => spec)),
+      stoppedAfter,
+      notReached,
+    };
+  }
+
+  /** Reads and writes that fire, in the order that they do. */
+  #hooks(): Hook[] {
+    const hooks = this.#nodes.flatMap((node, id): Hook[] => {
+      if (node.kind !== 'write' && !(node.kind === 'read' && this.#reach.needed.has(id))) return [];
+      const rank = this.#model.rank(node.place);
+      const point = this.#model.tree.hookPoints[rank];
+      return point && rank <= this.#reach.limit ? [{ node: id, place: node.place, point, rank }] : [];
+    });
+    return hooks.sort((a, b) => a.rank - b.rank || a.node - b.node);
+  }
+
+  #asWrite(hook: Hook): WriteHook[] {
+    return this.#nodes[hook.node]?.kind === 'write' ? [{ ...hook, value: valuesAt(hook)[0] ?? '' }] : [];
+  }
+
+  #moments(hooks: readonly Hook[], writes: Versions): PlannedMoment[] {
+    const moments: MomentDraft[] = [draft(0)];
+    const momentOf = new Map<number, number>();
+    let rank = -1;
+    for (const hook of hooks) {
+      let moment = moments.at(-1) ?? draft(0);
+      if (hook.rank !== rank || moment.write) {
+        moment = draft(hook.point.boundary);
+        moments.push(moment);
+        rank = hook.rank;
+      }
+      if (this.#nodes[hook.node]?.kind === 'write') moment.write = writes.planned(hook, this.#nodes);
+      else moment.reads.push(plannedRead(hook, writes));
+      momentOf.set(hook.node, moments.length - 1);
+    }
+    this.#placeOperations(moments, momentOf);
+    return moments;
+  }
+
+  /** Everything else happens as soon as its operands exist. */
+  #placeOperations(moments: readonly MomentDraft[], momentOf: Map<number, number>): void {
+    for (const [id, node] of this.#nodes.entries()) {
+      const isHook = node.kind === 'read' || node.kind === 'write' || node.kind === 'stop';
+      if (isHook || this.#reach.notReached.has(id)) continue;
+      if (!this.#reach.needed.has(id) && !delivers(node)) continue;
+      const index = Math.max(0, ...operandsOf(node).map((operand) => momentOf.get(operand) ?? 0));
+      momentOf.set(id, index);
+      if (delivers(node)) moments[index]?.deliveries.push(id);
+      else if (node.kind !== 'constant') moments[index]?.operations.push(id);
+    }
+  }
+
+  /** The parts of the model to run up to `end`, found from the last to the first, for each tells what it needs. */
+  #segments(end: number, moments: readonly PlannedMoment[], writes: Versions): PlannedSegment[] {
+    const graph = this.#model.graph;
+    const cuts = this.#cuts(end, writes).filter((cut) => cut <= end);
+    const wanted = new Set<ValueKey>();
+    for (const moment of moments) {
+      for (const read of moment.reads) for (const key of read.keys) wanted.add(key);
+      if (moment.write?.selection) wanted.add(moment.write.before);
+    }
+    const segments: PlannedSegment[] = [];
+    for (let index = cuts.length - 2; index >= 0; index--) {
+      const [from = 0, to = 0] = [cuts[index], cuts[index + 1]];
+      const made = graph.nodes.slice(from, to).flatMap((node) => node.output);
+      const fetches = made.filter((value) => wanted.has(value));
+      if (fetches.length === 0) continue;
+      const leaving = this.#isWholeBlock(from, to) ? leavingValues(graph, from, to) : [];
+      const outputs = [...leaving, ...fetches.filter((value) => !leaving.includes(value))];
+      const { feeds, versions } = this.#feeds(from, to, outputs, writes);
+      for (const key of feeds.values()) wanted.add(key);
+      segments.push({ kind: 'segment', spec: { from, to, outputs, versions }, feeds, fetches });
+    }
+    return segments.reverse();
+  }
+
+  /** Where the model is cut for this run: the borders of its blocks, the writes, and the end of the pass. */
+  #cuts(end: number, writes: Versions): number[] {
+    const { blockBorders, graph } = this.#model;
+    return [...new Set([0, ...blockBorders, ...writes.boundaries(), end, graph.nodes.length])].sort(
+      (a, b) => a - b,
+    );
+  }
+
+  #isWholeBlock(from: number, to: number): boolean {
+    const borders = [0, ...this.#model.blockBorders, this.#model.graph.nodes.length];
+    const index = borders.indexOf(from);
+    return index >= 0 && borders[index + 1] === to;
+  }
+
+  /** What a segment takes, and where its nodes see different versions of one value. */
+  #feeds(from: number, to: number, outputs: readonly string[], writes: Versions) {
+    const graph = this.#model.graph;
+    const feeds = new Map<string, ValueKey>();
+    const names = new Map<string, string>();
+    const versions = new Map<string, string>();
+    for (const index of nodesFor(graph, from, to, outputs)) {
+      for (const value of graph.nodes[index]?.input ?? []) {
+        if (value === '' || graph.initializers.has(value) || graph.producer(value) >= from) continue;
+        const key = writes.usedBy(index, value);
+        // The first version met keeps the value's name, so that a block fed with a written value is the same segment.
+        const name = names.get(`${value} ${key}`) ?? (feeds.has(value) ? `${value}#${names.size}` : value);
+        names.set(`${value} ${key}`, name);
+        feeds.set(name, key);
+        if (name !== value) versions.set(versionKey(index, value), name);
+      }
+    }
+    return { feeds, versions };
+  }
+}
+
+/** A read's versions of its place's values. */
+function plannedRead(hook: Hook, writes: Versions): MomentDraft['reads'][number] {
+  const values = valuesAt(hook);
+  const tuple = hook.place.member === undefined && values.length > 1;
+  return { node: hook.node, keys: values.map((value) => writes.seenBy(hook, value)), tuple };
+}
+
+/** Puts each segment before the first moment that lies behind its beginning. */
+function interleave(
+  moments: readonly PlannedMoment[],
+  segments: readonly PlannedSegment[],
+): (PlannedSegment | Moment)[] {
+  const steps: (PlannedSegment | Moment)[] = [];
+  let from = 0;
+  for (const { boundary, ...moment } of moments) {
+    steps.push(...segments.filter(({ spec }) => spec.from >= from && spec.from < boundary), moment);
+    from = Math.max(from, boundary);
+  }
+  return steps;
+}
+
+type PlannedMoment = Moment & { readonly boundary: number };
+
+interface MomentDraft {
+  kind: 'moment';
+  boundary: number;
+  reads: { node: number; keys: ValueKey[]; tuple: boolean }[];
+  operations: number[];
+  deliveries: number[];
+  write: PlannedWrite | undefined;
+}
+
+const draft = (boundary: number): MomentDraft => ({
+  kind: 'moment',
+  boundary,
+  reads: [],
+  operations: [],
+  deliveries: [],
+  write: undefined,
+});

@@ -1,0 +1,63 @@
+/** ONNX Runtime behind the engine's interface; the only file that knows onnxruntime-node. */
+import { DTYPES, type Dtype, type TensorData, type TensorLike } from '@tracewire/protocol';
+import * as ort from 'onnxruntime-node';
+import type { Runtime, RuntimeOptions, Segment } from './runtime.ts';
+
+/** Makes the runtime. Throws nothing: a missing provider shows when the first segment is made. */
+export function onnxRuntime(options: RuntimeOptions): Runtime {
+  const session: ort.InferenceSession.SessionOptions = {
+    executionProviders: options.provider === 'cuda' ? ['cuda', 'cpu'] : ['cpu'],
+    executionMode: 'sequential',
+    // Failures are thrown; the runtime's own lines on stderr would only say them twice.
+    logSeverityLevel: 4,
+    ...(options.threads > 0 ? { intraOpNumThreads: options.threads } : {}),
+    extra: {
+      session: {
+        // Idle sessions' threads would otherwise spin and fight the running one for the cores.
+        force_spinning_stop: '1',
+        model_external_initializers_file_folder_path: options.weightsFolder,
+      },
+    },
+  };
+  return {
+    facts: {
+      name: 'onnxruntime-node',
+      version: ort.env.versions.node ?? 'unknown',
+      provider: options.provider,
+      interruptible: false,
+    },
+    async createSegment(model, { optimize = true } = {}) {
+      const graphOptimizationLevel = optimize ? 'all' : 'disabled';
+      return new OrtSegment(await ort.InferenceSession.create(model, { ...session, graphOptimizationLevel }));
+    },
+  };
+}
+
+class OrtSegment implements Segment {
+  readonly #session: ort.InferenceSession;
+
+  constructor(session: ort.InferenceSession) {
+    this.#session = session;
+  }
+
+  async run(feeds: ReadonlyMap<string, TensorLike>, fetches: readonly string[]) {
+    const inputs: Record<string, ort.Tensor> = {};
+    for (const [name, tensor] of feeds) inputs[name] = toOrt(tensor);
+    const outputs = await this.#session.run(inputs, fetches);
+    return new Map(Object.entries(outputs).map(([name, tensor]) => [name, fromOrt(tensor)]));
+  }
+
+  release(): Promise<void> {
+    return this.#session.release();
+  }
+}
+
+function toOrt({ dtype, data, dims }: TensorLike): ort.Tensor {
+  return new ort.Tensor(dtype, data as ort.Tensor.DataType, dims);
+}
+
+function fromOrt(tensor: ort.OnnxValue): TensorLike {
+  if (!Object.hasOwn(DTYPES, tensor.type))
+    throw new Error(`The runtime gave a value of type ${tensor.type}.`);
+  return { dtype: tensor.type as Dtype, dims: tensor.dims, data: tensor.data as TensorData };
+}

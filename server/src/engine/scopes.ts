@@ -1,0 +1,58 @@
+/** Which module each node of an exported graph came from, as the exporters record it. */
+import type { ModelDescription } from '@tracewire/protocol';
+import type { NodeProto } from './onnx/schema.ts';
+
+/** The chain of modules a node runs in, outermost first, without the root; and their classes where told. */
+export interface Scope {
+  readonly path: readonly string[];
+  readonly classes?: readonly (string | undefined)[];
+}
+
+const DYNAMO_SCOPES = 'pkg.torch.onnx.name_scopes';
+/** What torch writes for nodes that it made outside any module. */
+const NO_MODULE = '_empty_nn_module_stack_from_metadata_hook';
+const DYNAMO_CLASSES = 'pkg.torch.onnx.class_hierarchy';
+
+export function exporterOf(nodes: readonly NodeProto[]): ModelDescription['exporter'] {
+  if (nodes.some((node) => metadata(node, DYNAMO_SCOPES) !== undefined)) return 'dynamo';
+  return nodes.some((node) => node.name.startsWith('/')) ? 'torchscript' : 'other';
+}
+
+export function scopeOf(node: NodeProto): Scope {
+  return dynamoScope(node) ?? slashScope(node.name);
+}
+
+/**
+ * `/transformer/h.0/attn/c_attn/MatMul`: the TorchScript exporter and the model builders put the modules into
+ * the node's name, each segment relative to the one before; the last segment is the operator's.
+ */
+function slashScope(name: string): Scope {
+  if (!name.startsWith('/')) return { path: [] };
+  const segments = name.slice(1).split('/').slice(0, -1);
+  return { path: segments.map((_, index) => segments.slice(0, index + 1).join('.')) };
+}
+
+/** The dynamo exporter lists full paths, the root's empty one first and the operator's own name last. */
+function dynamoScope(node: NodeProto): Scope | undefined {
+  const scopes = metadata(node, DYNAMO_SCOPES);
+  if (scopes === undefined) return undefined;
+  const all = pythonStrings(scopes).slice(0, -1);
+  const classes = pythonStrings(metadata(node, DYNAMO_CLASSES) ?? '[]');
+  const kept = all
+    .map((path, index) => ({ path, class: shortClass(classes[index]) }))
+    .filter(({ path }) => path !== '' && path !== NO_MODULE);
+  return { path: kept.map(({ path }) => path), classes: kept.map((entry) => entry.class) };
+}
+
+function metadata(node: NodeProto, key: string): string | undefined {
+  return node.metadata_props?.find((entry) => entry.key === key)?.value;
+}
+
+/** The strings of a Python list's repr. */
+function pythonStrings(repr: string): string[] {
+  return [...repr.matchAll(/'((?:[^'\\]|\\.)*)'|"((?:[^"\\]|\\.)*)"/g)].map(
+    (match) => match[1] ?? match[2] ?? '',
+  );
+}
+
+const shortClass = (name: string | undefined): string | undefined => name?.split('.').at(-1);

@@ -1,0 +1,59 @@
+/**
+ * The segments that are loaded: those of the unsplit blocks stay, others are kept by least recent use within
+ * a budget of weight bytes and released when they leave.
+ */
+import { LRUCache } from 'lru-cache';
+import type { ModelGraph } from './onnx/graph.ts';
+import type { Runtime, Segment, ValueType } from './runtime/runtime.ts';
+import { buildSegment, type SegmentSpec, segmentKey } from './segment.ts';
+
+export class SegmentCache {
+  readonly #resident = new Map<string, Segment>();
+  readonly #cached: LRUCache<string, Segment>;
+  readonly #graph: ModelGraph;
+  readonly #types: ReadonlyMap<string, ValueType>;
+  readonly #runtime: Runtime;
+
+  constructor(
+    graph: ModelGraph,
+    types: ReadonlyMap<string, ValueType>,
+    runtime: Runtime,
+    budgetBytes: number,
+  ) {
+    this.#graph = graph;
+    this.#types = types;
+    this.#runtime = runtime;
+    this.#cached = new LRUCache({
+      maxSize: budgetBytes,
+      dispose: (segment) => void segment.release(),
+    });
+  }
+
+  /** Loads a segment that is never evicted. */
+  async keep(spec: SegmentSpec): Promise<void> {
+    const key = segmentKey(spec);
+    if (!this.#resident.has(key)) this.#resident.set(key, (await this.#make(spec)).segment);
+  }
+
+  /** The segment, made if need be. It stays usable until the next call of `get`. */
+  async get(spec: SegmentSpec): Promise<Segment> {
+    const key = segmentKey(spec);
+    const known = this.#resident.get(key) ?? this.#cached.get(key);
+    if (known) return known;
+    const { segment, size } = await this.#make(spec);
+    // One too large for the whole budget would not be kept, and so never be released: count it as all of it.
+    this.#cached.set(key, segment, { size: Math.min(size, this.#cached.maxSize) });
+    return segment;
+  }
+
+  async release(): Promise<void> {
+    this.#cached.clear();
+    for (const segment of this.#resident.values()) await segment.release();
+    this.#resident.clear();
+  }
+
+  async #make(spec: SegmentSpec): Promise<{ segment: Segment; size: number }> {
+    const { model, weightBytes } = buildSegment(this.#graph, this.#types, spec);
+    return { segment: await this.#runtime.createSegment(model), size: weightBytes + model.byteLength };
+  }
+}

@@ -1,0 +1,107 @@
+/** Cuts a range of a model's nodes out as an ONNX model of its own, weights left in the external file. */
+import { activationsOf, type ModelGraph } from './onnx/graph.ts';
+import { encodeModel, type NodeProto } from './onnx/schema.ts';
+import { toValueInfo } from './onnx/tensors.ts';
+import type { ValueType } from './runtime/runtime.ts';
+
+/** A part of the model: the nodes from `from` to before `to` that its outputs need. */
+export interface SegmentSpec {
+  readonly from: number;
+  readonly to: number;
+  /** Values that it declares; a run may fetch some of them. */
+  readonly outputs: readonly string[];
+  /** Where a node uses another version of a value than the segment's other nodes: `node value` → input name. */
+  readonly versions: ReadonlyMap<string, string>;
+}
+
+/** Identifies a segment: equal specs make equal segments. */
+export function segmentKey({ from, to, outputs, versions }: SegmentSpec): string {
+  return JSON.stringify([from, to, outputs, [...versions]]);
+}
+
+export function versionKey(node: number, value: string): string {
+  return `${node} ${value}`;
+}
+
+/** Indices of the nodes in a range that the wanted values need, ascending. */
+export function nodesFor(graph: ModelGraph, from: number, to: number, wanted: Iterable<string>): number[] {
+  const values = new Set(wanted);
+  const nodes: number[] = [];
+  for (let index = to - 1; index >= from; index--) {
+    const node = graph.nodes[index];
+    if (!node?.output.some((output) => values.has(output))) continue;
+    nodes.push(index);
+    for (const input of activationsOf(graph, node)) values.add(input);
+  }
+  return nodes.reverse();
+}
+
+/** Values made in a range that nodes after it use, or that the model gives. */
+export function leavingValues(graph: ModelGraph, from: number, to: number): string[] {
+  return graph.nodes
+    .slice(from, to)
+    .flatMap((node) =>
+      node.output.filter((value) => graph.isOutput(value) || (graph.consumers(value).at(-1) ?? -1) >= to),
+    );
+}
+
+export interface SegmentModel {
+  readonly model: Uint8Array;
+  /** Bytes of the weights it maps. */
+  readonly weightBytes: number;
+}
+
+export function buildSegment(
+  graph: ModelGraph,
+  types: ReadonlyMap<string, ValueType>,
+  spec: SegmentSpec,
+): SegmentModel {
+  const inputs = new Map<string, string>();
+  const initializers = new Set<string>();
+  const nodes = nodesFor(graph, spec.from, spec.to, spec.outputs).map((index): NodeProto => {
+    const node = graph.nodes[index];
+    if (!node) throw new Error(`There is no node ${index}.`);
+    const input = node.input.map((value) => {
+      if (value === '') return value;
+      if (graph.initializers.has(value)) {
+        initializers.add(value);
+        return value;
+      }
+      if (graph.producer(value) >= spec.from) return value;
+      const name = spec.versions.get(versionKey(index, value)) ?? value;
+      inputs.set(name, value);
+      return name;
+    });
+    return {
+      name: node.name,
+      op_type: node.op_type,
+      domain: node.domain ?? '',
+      input,
+      output: node.output,
+      attribute: node.attribute,
+    };
+  });
+  const info = (name: string, value: string) => {
+    const type = types.get(value);
+    if (!type) throw new Error(`The type of ${value} is not known.`);
+    return toValueInfo(name, type.dtype, type.dims);
+  };
+  const weights = [...initializers].flatMap((name) => graph.initializers.get(name) ?? []);
+  const model = encodeModel({
+    ir_version: graph.model.ir_version,
+    opset_import: graph.model.opset_import,
+    functions: graph.model.functions ?? [],
+    graph: {
+      name: `nodes ${spec.from} to ${spec.to}`,
+      node: nodes,
+      initializer: weights,
+      input: [...inputs].map(([name, value]) => info(name, value)),
+      output: spec.outputs.map((value) => info(value, value)),
+    },
+  });
+  return { model, weightBytes: weights.reduce((sum, tensor) => sum + externalLength(tensor), 0) };
+}
+
+function externalLength(tensor: { external_data?: { key: string; value: string }[] }): number {
+  return Number(tensor.external_data?.find(({ key }) => key === 'length')?.value ?? 0);
+}

@@ -1,0 +1,132 @@
+/** The thread in which a model runs: takes the gateway's commands, drives the engine, sends its events. */
+import { parentPort, workerData } from 'node:worker_threads';
+import {
+  chunksOf,
+  decodeMessage,
+  dispatch,
+  type ErrorBody,
+  encodeFrame,
+  type Graph,
+  type Handlers,
+  type MessageOf,
+  PayloadReader,
+  PayloadWriter,
+  type TensorLike,
+  toErrorBody,
+  type Value,
+  valueBytes,
+} from '@tracewire/protocol';
+import { Engine } from '../engine/engine.ts';
+import type { RunListener } from '../engine/outcomes.ts';
+import type { EngineThreadData } from './engine-thread.ts';
+import { hostCommands, type hostEvents } from './messages.ts';
+import { portTransport } from './port-transport.ts';
+
+type Event = MessageOf<typeof hostEvents>;
+type Load = MessageOf<typeof hostCommands, 'load'>;
+
+/** A log's value above this is left out: logs are for a glance. */
+const LOG_VALUE_BYTES = 64 * 1024;
+
+if (!parentPort) throw new Error('worker.ts runs as a worker thread only.');
+const transport = portTransport(parentPort);
+const cancelled = new Int32Array((workerData as EngineThreadData).cancelFlag);
+
+let engine: Engine | undefined;
+let chunkBytes = 0;
+
+const handlers: Handlers<typeof hostCommands> = {
+  load: (message) => void load(message),
+  run: ({ run, graph }, payload) => void runGraph(run, graph, payload),
+  // The flag that engine-thread.ts set has done it already; between runs there is nothing to cancel.
+  cancel: () => undefined,
+  tokenize: ({ request, text }) =>
+    answer(request, (loaded) => ({ type: 'tokens', request, ...loaded.tokenizer.encode(text) })),
+  detokenize: ({ request, ids }) =>
+    answer(request, (loaded) => ({ type: 'text', request, text: loaded.tokenizer.decode(ids) })),
+};
+
+transport.listen({
+  message: (bytes) => dispatch(handlers, decodeMessage(hostCommands, bytes)),
+  close: () => void engine?.release(),
+});
+
+function send(event: Event, payload: readonly Uint8Array[] = []): void {
+  transport.send(encodeFrame(event as Event & { type: string }, payload));
+}
+
+async function load({ type: _, chunkBytes: bytes, ...options }: Load): Promise<void> {
+  chunkBytes = bytes;
+  try {
+    engine = await Engine.load(options, (phase, done, total) =>
+      send({ type: 'loading', phase, done, total }),
+    );
+    send({ type: 'loaded', description: engine.description });
+  } catch (error) {
+    send({ type: 'load_failed', error: toErrorBody(error, 'model_unsupported') });
+  }
+}
+
+async function runGraph(run: string, graph: Graph, payload: Uint8Array): Promise<void> {
+  if (!engine) return send({ type: 'done', run, state: 'failed', errors: [notLoaded()] });
+  const isCancelled = (): boolean => Atomics.load(cancelled, 0) === 1;
+  const { state, errors, report } = await engine.run(
+    graph,
+    constantsOf(graph, payload),
+    listenerOf(run),
+    isCancelled,
+  );
+  send({ type: 'done', run, state, errors: errors.length > 0 ? [...errors] : undefined, report });
+}
+
+function constantsOf({ nodes }: Graph, payload: Uint8Array): Map<number, TensorLike> {
+  const reader = new PayloadReader(payload);
+  return new Map(
+    nodes.flatMap((node, id): [number, TensorLike][] =>
+      node.kind === 'constant' ? [[id, reader.tensor(node.tensor, `graph.nodes.${id}.tensor`)]] : [],
+    ),
+  );
+}
+
+function listenerOf(run: string): RunListener {
+  return {
+    value: (save, value) => sendValue(run, save, value),
+    accessError: (save, error) => send({ type: 'access_error', run, save, error }),
+    log: (node, text, value) => sendLog(run, node, text, value),
+    progress: (done, total) => send({ type: 'progress', run, done, total }),
+  };
+}
+
+/** Encoded once, here: the gateway rewrites the headers and forwards the payloads. */
+function sendValue(run: string, save: number, value: Value): void {
+  const writer = new PayloadWriter();
+  const ref = writer.value(value);
+  const [first = [], ...rest] = chunksOf(writer.parts, chunkBytes);
+  send({ type: 'value', run, save, value: ref, bytes: writer.bytes }, first);
+  for (const [index, chunk] of rest.entries()) {
+    send({ type: 'chunk', run, save, offset: (index + 1) * chunkBytes }, chunk);
+  }
+}
+
+function sendLog(run: string, node: number, text: string | undefined, value: Value | undefined): void {
+  if (value === undefined) return send({ type: 'log', run, node, text });
+  const bytes = valueBytes(value);
+  if (bytes > LOG_VALUE_BYTES) {
+    const left = `(a value of ${bytes} bytes, left out: save it instead)`;
+    return send({ type: 'log', run, node, text: text === undefined ? left : `${text} ${left}` });
+  }
+  const writer = new PayloadWriter();
+  send({ type: 'log', run, node, text, value: writer.value(value) }, writer.parts);
+}
+
+function answer(request: number, make: (loaded: Engine) => Event): void {
+  try {
+    send(engine ? make(engine) : { type: 'refused', request, error: notLoaded() });
+  } catch (error) {
+    send({ type: 'refused', request, error: toErrorBody(error) });
+  }
+}
+
+function notLoaded(): ErrorBody {
+  return { code: 'internal', message: 'The host has no model loaded.' };
+}
