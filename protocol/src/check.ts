@@ -2,20 +2,29 @@
  * Static checks: all that a graph and a model's description tell before anything runs. The client checks as
  * it records, so that errors carry the user's line; the server checks again, for it trusts no client.
  */
-import type { ModelDescription, ModuleDescription } from './description.ts';
+import type { ModelDescription, ModuleDescription, PortDescription } from './description.ts';
 import type { ErrorBody, ErrorCode } from './errors.ts';
 import {
-  type AttributeValue,
   describePlace,
   type Graph,
   type GraphNode,
+  type Input,
   type NodeKind,
   type NodeOf,
   operandsOf,
   type Place,
+  type Selection,
 } from './graph.ts';
 import { nearest } from './nearest.ts';
-import { attributeFault, bindsT, inputDtypes, OPERATORS, operatorFacts, outputDtypes } from './operators.ts';
+import {
+  attributeFault,
+  bindsT,
+  inputDtypes,
+  OPERATORS,
+  type OperatorFacts,
+  operatorFacts,
+  outputDtypes,
+} from './operators.ts';
 import type { Dtype } from './tensor.ts';
 
 /** What a node gives. `unknown` follows an error that has been reported. */
@@ -68,9 +77,13 @@ export class ModelIndex {
   }
 }
 
-/** Checks a whole graph. */
+/** Most errors in one message; what comes after is not even looked at, for each look costs. */
+const MAX_ERRORS = 100;
+
+/** Checks a whole graph, its inputs included. */
 export function checkGraph(graph: Graph, index: ModelIndex): CheckResult {
   const checker = new GraphChecker(index);
+  for (const { input } of graph.invokes) checker.input(input);
   for (const node of graph.nodes) checker.add(node);
   return checker.finish();
 }
@@ -88,22 +101,43 @@ export class GraphChecker {
     this.index = index;
   }
 
-  /** The number of errors so far; a caller compares it to learn whether its node made one. */
+  /** The errors so far; a caller compares their number to learn whether its node made one. */
   get errors(): readonly ErrorBody[] {
     return this.#errors;
   }
 
-  /** The type of the node's value. */
+  /** Checks a forward pass's input as far as it needs no tokenizer. */
+  input(input: Input): void {
+    if (!('ids' in input)) return;
+    const { contextLength, vocabularySize } = this.index.description;
+    const { ids } = input;
+    if (ids.length === 0) this.report('empty_input', 'The input has no token ids; give at least one.');
+    if (contextLength !== undefined && ids.length > contextLength) {
+      const message = `The input has ${ids.length} tokens; the model takes at most ${contextLength}.`;
+      this.report('input_too_long', message, { wanted: `at most ${contextLength}`, got: String(ids.length) });
+    }
+    const outside = vocabularySize === undefined ? undefined : ids.find((id) => id >= vocabularySize);
+    if (outside !== undefined) {
+      const message = `There is no token ${outside}: the vocabulary ends at ${Number(vocabularySize) - 1}.`;
+      this.report('token_out_of_range', message, { wanted: `below ${vocabularySize}`, got: String(outside) });
+    }
+  }
+
+  /** The type of the node's value. A node with a wrong operand is still checked for all else. */
   add(node: GraphNode): NodeType {
     const id = this.#nodes.length;
-    this.#nodes.push(node);
     const operands = operandsOf(node);
-    const sound = operands.every((operand) => this.#checkReference(operand, id));
+    this.#nodes.push(node);
     this.#ranks.push(Math.max(-1, ...operands.map((operand) => this.#ranks[operand] ?? -1)));
-    const check = CHECKS[node.kind] as (checker: GraphChecker, node: GraphNode, id: number) => NodeType;
-    const type = sound ? check(this, node, id) : UNKNOWN;
+    const type = this.#errors.length < MAX_ERRORS ? this.#check(node, operands, id) : UNKNOWN;
     this.#types.push(type);
     return type;
+  }
+
+  #check(node: GraphNode, operands: readonly number[], id: number): NodeType {
+    for (const operand of new Set(operands)) this.#checkReference(operand, id);
+    const check = CHECKS[node.kind] as (checker: GraphChecker, node: GraphNode, id: number) => NodeType;
+    return check(this, node, id);
   }
 
   finish(): CheckResult {
@@ -117,7 +151,7 @@ export class GraphChecker {
         'The trace saves nothing, so running it would show nothing. Call .save() on a value.',
       );
     }
-    return { errors: this.#errors.slice(0, 100), warnings: warnings.slice(0, 100) };
+    return { errors: this.#errors.slice(0, MAX_ERRORS), warnings: warnings.slice(0, MAX_ERRORS) };
   }
 
   report(code: ErrorCode, message: string, facts: Omit<ErrorBody, 'code' | 'message'> = {}): NodeType {
@@ -167,7 +201,7 @@ export class GraphChecker {
   place(place: Place, node: number): NodeType {
     const module = this.module(place.module, node);
     if (!module) return UNKNOWN;
-    const ports = place.port === 'input' ? (module.input ? [module.input] : []) : module.outputs;
+    const ports = portsOf(module, place);
     const first = ports[0];
     if (!first) {
       const why = module.missing ?? `it has no ${place.port}`;
@@ -186,7 +220,7 @@ export class GraphChecker {
     if (member) return tensor(member.dtype);
     return this.report(
       'not_a_tuple',
-      `${place.module}.${place.port} has ${plural(ports.length, 'member')}, so no [${place.member}].`,
+      `${describePlace({ ...place, member: undefined })} has ${plural(ports.length, 'member')}, so no [${place.member}].`,
       {
         node,
         path: place.module,
@@ -215,15 +249,13 @@ export class GraphChecker {
     return at?.kind === 'read' ? at.place.module : undefined;
   }
 
-  #checkReference(operand: number, node: number): boolean {
-    if (operand < node && this.typeOf(operand).kind !== 'none')
-      return this.typeOf(operand).kind !== 'unknown';
+  #checkReference(operand: number, node: number): void {
+    if (operand < node && this.typeOf(operand).kind !== 'none') return;
     const why =
       operand < node
         ? `node ${operand} (${this.#nodes[operand]?.kind}) has no value`
         : `node ${operand} does not come before it`;
     this.report('bad_reference', `Node ${node} refers to node ${operand}, but ${why}.`, { node });
-    return false;
   }
 
   #behindStop(): ErrorBody[] {
@@ -277,11 +309,12 @@ function checkWrite(checker: GraphChecker, node: NodeOf<'write'>, id: number): N
   if (type.kind === 'tuple') {
     checker.report(
       'tuple_value',
-      `${describePlace(node.place)} is a tuple. Write one member: ${path}.output[0].`,
-      { node: id, path },
+      `${describePlace(node.place)} is a tuple. Write one member: ${describePlace({ ...node.place, member: 0 })}.`,
+      { node: id, path, wanted: 'a tensor', got: 'a tuple' },
     );
   }
   if (type.kind !== 'tensor') return NONE;
+  if (node.selection) checkSelection(checker, node, node.selection, id);
   const dtype = checker.tensorOperand(node.value, id, 'The written value');
   if (dtype && dtype !== type.dtype) {
     const message = `${describePlace(node.place)} is ${type.dtype}; the written value is ${dtype}.`;
@@ -293,6 +326,45 @@ function checkWrite(checker: GraphChecker, node: NodeOf<'write'>, id: number): N
     checker.report('write_order', message, { node: id, path });
   }
   return NONE;
+}
+
+/** What the description's dims tell of a selection; named axes are known only when the model runs. */
+function checkSelection(
+  checker: GraphChecker,
+  { place }: NodeOf<'write'>,
+  selection: Selection,
+  node: number,
+): void {
+  const module = checker.index.modules.get(place.module);
+  const dims = (module && portsOf(module, place)[place.member ?? 0]?.dims) ?? [];
+  const refuse = (what: string, wanted: string, got: string): NodeType =>
+    checker.report('bad_selection', `In the selection of ${describePlace(place)}, ${what}.`, {
+      node,
+      path: place.module,
+      wanted,
+      got,
+    });
+  // No dims is a scalar, or a rank that the exporter did not write down.
+  if (dims.length > 0 && selection.length > dims.length) {
+    const wanted = `at most ${dims.length}`;
+    refuse(
+      `there are more entries than its ${plural(dims.length, 'axis', 'axes')}`,
+      wanted,
+      `${selection.length}`,
+    );
+  }
+  for (const [axis, entry] of selection.entries()) {
+    const dim = dims[axis];
+    if (typeof entry !== 'number') {
+      if (entry.step === 0) refuse(`axis ${axis} has step 0`, 'a step that is not 0', '0');
+    } else if (typeof dim === 'number' && (entry >= dim || entry < -dim)) {
+      refuse(
+        `axis ${axis} has ${plural(dim, 'index', 'indices')}, so no ${entry}`,
+        `${-dim} to ${dim - 1}`,
+        `${entry}`,
+      );
+    }
+  }
 }
 
 function checkOperator(checker: GraphChecker, node: NodeOf<'operator'>, id: number): NodeType {
@@ -315,10 +387,18 @@ function checkOperator(checker: GraphChecker, node: NodeOf<'operator'>, id: numb
       got: String(inputs.length),
     });
   }
-  const attributes: Readonly<Record<string, AttributeValue>> = node.attributes ?? {};
-  const fault = attributeFault(facts, attributes);
+  const fault = attributeFault(facts, node.attributes ?? {});
   if (fault) return reportAttribute(checker, node, id, fault);
+  return operatorType(checker, node, id, facts);
+}
 
+/** Binds the type variable input by input, and gives the outputs' types. */
+function operatorType(
+  checker: GraphChecker,
+  { operator, inputs, attributes = {} }: NodeOf<'operator'>,
+  id: number,
+  facts: OperatorFacts,
+): NodeType {
   let bound: Dtype | undefined;
   for (const [position, input] of inputs.entries()) {
     const dtype = checker.tensorOperand(input, id, `Input ${position} of ${operator}`);
@@ -363,6 +443,7 @@ function reportAttribute(
 
 function checkMember(checker: GraphChecker, node: NodeOf<'member'>, id: number): NodeType {
   const type = checker.typeOf(node.of);
+  if (type.kind === 'unknown' || type.kind === 'none') return UNKNOWN;
   if (type.kind === 'tensor' && node.index === 0) return type;
   const member = type.kind === 'tuple' ? type.members[node.index] : undefined;
   if (member) return member;
@@ -398,4 +479,10 @@ function checkApply(checker: GraphChecker, node: NodeOf<'apply'>, id: number): N
   return tensor(output.dtype);
 }
 
-const plural = (count: number, noun: string): string => `${count} ${noun}${count === 1 ? '' : 's'}`;
+function portsOf(module: ModuleDescription, { port }: Place): readonly PortDescription[] {
+  if (port === 'output') return module.outputs;
+  return module.input ? [module.input] : [];
+}
+
+const plural = (count: number, noun: string, nouns = `${noun}s`): string =>
+  `${count} ${count === 1 ? noun : nouns}`;

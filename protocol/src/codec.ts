@@ -18,7 +18,7 @@ export function decodeMessage<T extends MessageTable>(table: T, bytes: Uint8Arra
 export function checkFrame<T extends MessageTable>(table: T, { header, payload }: Frame): Decoded<T> {
   const schema = Object.hasOwn(table, header.type) ? table[header.type] : undefined;
   if (!schema) {
-    const near = nearest(header.type, Object.keys(table));
+    const near = nearest(clip(header.type), Object.keys(table));
     throw new TracewireError({
       code: 'unknown_message',
       message: `There is no message of type ${quote(header.type)} in this direction.${near ? ` Did you mean ${quote(near)}?` : ''}`,
@@ -28,7 +28,7 @@ export function checkFrame<T extends MessageTable>(table: T, { header, payload }
     });
   }
   const result = schema.safeParse(header);
-  if (!result.success) throw badMessage(header.type, deepestIssue(result.error.issues));
+  if (!result.success) throw badMessage(header, deepestIssue(result.error.issues));
   return { message: result.data as MessageOf<T>, payload };
 }
 
@@ -51,10 +51,7 @@ interface Issue {
 function deepestIssue(issues: readonly z.core.$ZodIssue[], base: readonly PropertyKey[] = []): Issue {
   const candidates = issues.map((issue): Issue => {
     const path = [...base, ...issue.path];
-    if (issue.code === 'invalid_union' && issue.errors.length > 0) {
-      const branches = issue.errors.map((branch) => deepestIssue(branch, path));
-      return branches.reduce((best, branch) => (branch.path.length > best.path.length ? branch : best));
-    }
+    if (issue.code === 'invalid_union' && issue.errors.length > 0) return meantBranch(issue.errors, path);
     if (issue.code === 'unrecognized_keys') {
       return { path: [...path, issue.keys[0] ?? ''], message: 'there is no such field', wanted: undefined };
     }
@@ -63,42 +60,92 @@ function deepestIssue(issues: readonly z.core.$ZodIssue[], base: readonly Proper
   return candidates.reduce((best, issue) => (issue.path.length > best.path.length ? issue : best));
 }
 
+/** Among branches that got equally deep, the one with the fewest faults. */
+function meantBranch(
+  branches: readonly (readonly z.core.$ZodIssue[])[],
+  path: readonly PropertyKey[],
+): Issue {
+  const found = branches.map((issues) => ({ issue: deepestIssue(issues, path), faults: issues.length }));
+  const depth = (branch: (typeof found)[number]): number => branch.issue.path.length;
+  return found.reduce((best, branch) =>
+    depth(branch) > depth(best) || (depth(branch) === depth(best) && branch.faults < best.faults)
+      ? branch
+      : best,
+  ).issue;
+}
+
+/** What the page calls the types that the validator names. */
+const TYPE_NAMES: Readonly<Record<string, string>> = {
+  int: 'an integer',
+  number: 'a number',
+  string: 'a string',
+  array: 'a list',
+  object: 'a map',
+  record: 'a map',
+};
+
 function describeIssue(issue: z.core.$ZodIssue): { message: string; wanted: string | undefined } {
+  const wanted = wantedBy(issue);
+  return { message: wanted === undefined ? 'not allowed' : `wanted ${wanted}`, wanted };
+}
+
+function wantedBy(issue: z.core.$ZodIssue): string | undefined {
   switch (issue.code) {
     case 'invalid_type':
-      return { message: `wanted ${issue.expected}`, wanted: issue.expected };
+      return TYPE_NAMES[issue.expected] ?? issue.expected;
     case 'invalid_value':
-      return {
-        message: `wanted one of ${clip(issue.values.map(String).join(', '))}`,
-        wanted: clip(issue.values.join(', ')),
-      };
+      return oneOf(issue.values);
     case 'too_big':
-      return { message: `wanted at most ${issue.maximum}`, wanted: `at most ${issue.maximum}` };
+      return `at most ${sizeOf(issue.origin, Number(issue.maximum), issue.inclusive === false)}`;
     case 'too_small':
-      return { message: `wanted at least ${issue.minimum}`, wanted: `at least ${issue.minimum}` };
+      return `at least ${sizeOf(issue.origin, Number(issue.minimum), false)}`;
     case 'not_multiple_of':
-      return { message: `wanted a multiple of ${issue.divisor}`, wanted: `a multiple of ${issue.divisor}` };
+      return `a multiple of ${issue.divisor}`;
     case 'invalid_format':
-      return {
-        message: 'the string has the wrong form',
-        wanted: clip(String(issue.pattern ?? issue.format)),
-      };
+      return `a string of the form ${issue.pattern ?? issue.format}`;
     case 'invalid_union':
-      return { message: 'none of the allowed forms', wanted: undefined };
+      return 'options' in issue && Array.isArray(issue.options) ? oneOf(issue.options) : undefined;
+    case 'custom':
+      return issue.message.replace(/^wanted /, '');
     default:
-      return { message: 'not allowed', wanted: undefined };
+      return undefined;
   }
 }
 
-function badMessage(type: string, issue: Issue): TracewireError {
-  const path = issue.path.map(String).join('.');
+const oneOf = (values: readonly unknown[]): string =>
+  values.length === 1 ? String(values[0]) : `one of ${clip(values.join(', '))}`;
+
+/** A bound with its unit. A bound that is itself too much is one less. */
+function sizeOf(origin: string, bound: number, exclusive: boolean): string {
+  const size = exclusive ? bound - 1 : bound;
+  if (origin === 'string') return `${size} characters`;
+  return origin === 'array' ? `${size} members` : String(size);
+}
+
+function badMessage(header: Frame['header'], issue: Issue): TracewireError {
+  const path = clip(issue.path.map(String).join('.'));
+  const got = describeGot(header, issue.path);
+  const fault = issue.wanted === undefined ? issue.message : `${issue.message}, got ${got}`;
   return new TracewireError({
     code: 'bad_message',
-    message: `In a ${quote(type)} message, ${path ? `field ${clip(path)}` : 'the header'}: ${issue.message}.`,
-    path: clip(path),
+    message: `In the message ${quote(header.type)}, ${path ? `field ${path}` : 'the header'}: ${fault}.`,
+    path,
     wanted: issue.wanted,
+    got,
   });
 }
 
+/** What stands at a path of a header, in a few words. */
+function describeGot(header: Frame['header'], path: readonly PropertyKey[]): string {
+  let at: unknown = header;
+  for (const key of path) {
+    if (typeof at !== 'object' || at === null || !Object.hasOwn(at, key)) return 'nothing';
+    at = (at as Readonly<Record<PropertyKey, unknown>>)[key];
+  }
+  if (Array.isArray(at)) return `a list of ${at.length}`;
+  if (typeof at === 'object' && at !== null) return 'a map';
+  return at === null ? 'nil' : quote(String(at), typeof at === 'string');
+}
+
 const clip = (text: string): string => (text.length > 200 ? `${text.slice(0, 200)}…` : text);
-const quote = (text: string): string => JSON.stringify(clip(text));
+const quote = (text: string, quoted = true): string => (quoted ? JSON.stringify(clip(text)) : clip(text));

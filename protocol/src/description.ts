@@ -1,6 +1,6 @@
 /** What a server says of a model: modules, places and parameters (PROTOCOL.md, section 4). */
 import * as z from 'zod/mini';
-import { dtype, name, uint } from './fields.ts';
+import { dtype, name, path, uint } from './fields.ts';
 import type { Dtype } from './tensor.ts';
 
 /** One value that a module takes or gives. Axes have a fixed size or a name (`batch`, `sequence`, …). */
@@ -17,7 +17,7 @@ export interface ModuleDescription {
   /** The class in the original framework, where the export tells. */
   readonly class?: string | undefined;
   /** Places in the total order of hook points. */
-  readonly order: { readonly input?: number | undefined; readonly output: number };
+  readonly order: { readonly input?: number | undefined; readonly output?: number | undefined };
   readonly input?: PortDescription | undefined;
   /** One output, or a tuple whose first member flows on; none where `missing` says why. */
   readonly outputs: readonly PortDescription[];
@@ -60,9 +60,9 @@ export const modelDescription: z.ZodMiniType<ModelDescription> = z.strictObject(
   blocks: z.array(name),
   modules: z.array(
     z.strictObject({
-      path: z.string().check(z.maxLength(512)),
+      path,
       class: z.optional(name),
-      order: z.strictObject({ input: z.optional(uint), output: uint }),
+      order: z.strictObject({ input: z.optional(uint), output: z.optional(uint) }),
       input: z.optional(port),
       outputs: z.array(port),
       missing: z.optional(z.string()),

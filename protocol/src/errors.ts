@@ -1,6 +1,6 @@
 /** The closed table of error codes (PROTOCOL.md, section 5) and the one shape all errors have. */
 import * as z from 'zod/mini';
-import { id, name, uint } from './fields.ts';
+import { id, name, uint, utf8 } from './fields.ts';
 
 interface CodeFacts {
   /** What it means. */
@@ -160,7 +160,7 @@ export interface ErrorBody {
   readonly cause?: ErrorBody | undefined;
 }
 
-const text = z.string().check(z.maxLength(10_000));
+const text = utf8(10_000);
 
 export const errorBody: z.ZodMiniType<ErrorBody> = z.strictObject({
   code: z.enum(Object.keys(ERROR_CODES) as [ErrorCode, ...ErrorCode[]]),
@@ -192,8 +192,20 @@ export class TracewireError extends Error {
   }
 }
 
+/** A foreign error's text is cut here, well below what the schema takes. */
+const FOREIGN_TEXT = 2000;
+
 /** Turns whatever was thrown into an error body; what isn't ours becomes `code`, without its stack. */
 export function toErrorBody(thrown: unknown, code: ErrorCode = 'internal'): ErrorBody {
   if (thrown instanceof TracewireError) return thrown.body;
-  return { code, message: thrown instanceof Error ? thrown.message : String(thrown) };
+  const message = textOf(thrown);
+  return { code, message: message.length > FOREIGN_TEXT ? `${message.slice(0, FOREIGN_TEXT)}…` : message };
+}
+
+function textOf(thrown: unknown): string {
+  try {
+    return thrown instanceof Error ? thrown.message : String(thrown);
+  } catch {
+    return 'A value without a text was thrown.';
+  }
 }

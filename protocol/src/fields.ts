@@ -5,8 +5,19 @@ import { DTYPE_NAMES, type Dtype } from './tensor.ts';
 // zod compiles validators with `new Function` unless told not to; nothing here may evaluate text.
 z.config({ jitless: true });
 
+/** A string of at most so many bytes in UTF-8. */
+export function utf8(most: number): z.ZodMiniString {
+  const fits = (text: string): boolean =>
+    text.length * 3 <= most || (text.length <= most && encoder.encode(text).byteLength <= most);
+  return z.string().check(z.refine(fits, { error: `wanted at most ${most} bytes of UTF-8` }));
+}
+
+const encoder = new TextEncoder();
+
 export const uint = z.int().check(z.gte(0));
-export const name = z.string().check(z.minLength(1), z.maxLength(512));
+export const name = utf8(512).check(z.minLength(1));
+/** A module's path; the empty one is the whole model. */
+export const path = utf8(512);
 export const id = z.string().check(z.regex(/^[A-Za-z0-9._~-]{1,64}$/));
 export const dtype = z.enum(DTYPE_NAMES as [Dtype, ...Dtype[]]);
 

@@ -4,13 +4,20 @@
  */
 import { Packr } from 'msgpackr/index-no-eval';
 import { TracewireError } from './errors.ts';
-import { scanHeader } from './scan.ts';
+import { type MarkedString, scanHeader } from './scan.ts';
+import { concat } from './transport.ts';
 
 const MAX_HEADER_BYTES = 16 * 1024 * 1024;
 
-const packr = new Packr({ useRecords: false, variableMapSize: true, mapsAsObjects: true });
+/** Without `int64AsType` a 64-bit integer, which other languages send freely, would come as a BigInt. */
+const packr = new Packr({
+  useRecords: false,
+  variableMapSize: true,
+  mapsAsObjects: true,
+  int64AsType: 'number',
+});
 
-/** Header fields on their way out; undefined fields are left out. */
+/** Header fields on their way out; undefined fields are left out, and a lone surrogate becomes U+FFFD. */
 export type Header = { readonly type: string } & Readonly<Record<string, unknown>>;
 
 export interface Frame {
@@ -18,14 +25,14 @@ export interface Frame {
   readonly payload: Uint8Array;
 }
 
-/** The next multiple of 8. */
+/** The next multiple of 8. In floating point, for a bit mask would wrap at 2 GiB. */
 export function align8(length: number): number {
-  return (length + 7) & ~7;
+  return Math.ceil(length / 8) * 8;
 }
 
 /** The parts of a message: its head, then the payload's parts as they are, without copying them. */
 export function encodeFrame(header: Header, payload: readonly Uint8Array[] = []): Uint8Array[] {
-  const packed = packr.pack(withoutUndefined(header));
+  const packed = packr.pack(packable(header));
   const head = new Uint8Array(align8(4 + packed.byteLength));
   new DataView(head.buffer).setUint32(0, packed.byteLength, true);
   head.set(packed, 4);
@@ -47,9 +54,9 @@ export function decodeFrame(message: Uint8Array): Frame {
 }
 
 function decodeHeader(bytes: Uint8Array): Frame['header'] {
-  const fault = scanHeader(bytes);
+  const { fault, marked } = scanHeader(bytes);
   if (fault) throw badFrame(fault);
-  const header: unknown = packr.unpack(bytes);
+  const header: unknown = packr.unpack(withMarksDoubled(bytes, marked));
   if (typeof header !== 'object' || header === null || Array.isArray(header))
     throw badFrame('the header is not a map');
   if (!('type' in header) || typeof header.type !== 'string')
@@ -61,12 +68,32 @@ function badFrame(what: string): TracewireError {
   return new TracewireError({ code: 'bad_frame', message: `Not a Tracewire message: ${what}.` });
 }
 
-/** A copy without undefined fields: on the wire a field is absent, never nil. */
-function withoutUndefined(value: unknown): unknown {
-  if (Array.isArray(value)) return value.map(withoutUndefined);
+/**
+ * A copy that msgpack can say: without undefined fields, for on the wire a field is absent, never nil; and
+ * with strings that have a UTF-8 form, as any Web API would send them, for the peer refuses all others.
+ */
+function packable(value: unknown): unknown {
+  if (typeof value === 'string') return value.replace(/\p{Surrogate}/gu, '\uFFFD');
+  if (Array.isArray(value)) return value.map(packable);
   if (typeof value !== 'object' || value === null) return value;
   const copy: Record<string, unknown> = {};
-  for (const [key, field] of Object.entries(value))
-    if (field !== undefined) copy[key] = withoutUndefined(field);
+  for (const [key, field] of Object.entries(value)) if (field !== undefined) copy[key] = packable(field);
   return copy;
+}
+
+/**
+ * msgpackr takes a byte order mark off the strings that it decodes with TextDecoder, and a prompt read from a
+ * file may begin with one. A second mark in front of it keeps the first.
+ */
+function withMarksDoubled(bytes: Uint8Array, strings: readonly MarkedString[]): Uint8Array {
+  if (strings.length === 0) return bytes;
+  const parts: Uint8Array[] = [];
+  let copied = 0;
+  for (const { tag, start, end } of strings) {
+    const head = new Uint8Array([0xdb, 0, 0, 0, 0, 0xef, 0xbb, 0xbf]);
+    new DataView(head.buffer).setUint32(1, end - start + 3);
+    parts.push(bytes.subarray(copied, tag), head, bytes.subarray(start, end));
+    copied = end;
+  }
+  return concat([...parts, bytes.subarray(copied)]);
 }

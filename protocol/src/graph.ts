@@ -1,6 +1,6 @@
 /** The intervention graph: plain data that says what to read, change, compute and save (PROTOCOL.md, section 3). */
 import * as z from 'zod/mini';
-import { name, type TensorRef, tensorRef, uint } from './fields.ts';
+import { name, path, type TensorRef, tensorRef, uint, utf8 } from './fields.ts';
 
 /** A hook's place: an input or output of a module, or one member of a tuple there. */
 export interface Place {
@@ -62,7 +62,7 @@ export const MAX_NODES = 100_000;
 const integer = z.int();
 
 const place = z.strictObject({
-  module: name,
+  module: path,
   port: z.enum(['input', 'output']),
   member: z.optional(uint),
 });
@@ -76,11 +76,18 @@ const selection = z
   )
   .check(z.maxLength(8));
 
-const attribute = z.union([
-  z.number(),
-  z.string().check(z.maxLength(512)),
-  z.array(integer).check(z.maxLength(64)),
-]);
+/** One test, not a union of three, whose report would be three times as long and say less. */
+const attribute = z.custom<AttributeValue>(isAttribute, {
+  error: 'wanted a finite number, a string of at most 512 bytes, or a list of at most 64 integers',
+});
+
+function isAttribute(value: unknown): value is AttributeValue {
+  if (typeof value === 'string') return attributeText.safeParse(value).success;
+  if (Array.isArray(value)) return value.length <= 64 && value.every(Number.isSafeInteger);
+  return Number.isFinite(value);
+}
+
+const attributeText = utf8(512);
 
 const node: z.ZodMiniType<GraphNode> = z.discriminatedUnion('kind', [
   z.strictObject({ kind: z.literal('constant'), tensor: tensorRef }),
@@ -99,13 +106,13 @@ const node: z.ZodMiniType<GraphNode> = z.discriminatedUnion('kind', [
   z.strictObject({ kind: z.literal('save'), value: uint }),
   z.strictObject({
     kind: z.literal('log'),
-    text: z.optional(z.string().check(z.maxLength(10_000))),
+    text: z.optional(utf8(10_000)),
     value: z.optional(uint),
   }),
 ]);
 
 const input: z.ZodMiniType<Input> = z.union([
-  z.strictObject({ text: z.string().check(z.maxLength(1024 * 1024)) }),
+  z.strictObject({ text: utf8(1024 * 1024) }),
   z.strictObject({ ids: z.array(uint).check(z.maxLength(65_536)) }),
 ]);
 
@@ -133,7 +140,8 @@ export function operandsOf(node: GraphNode): readonly number[] {
   }
 }
 
-/** `transformer.h.0.output[1]`, as messages write a place. */
+/** `transformer.h.0.output[1]`, as messages write a place; `output` alone is the whole model's. */
 export function describePlace(place: Place): string {
-  return `${place.module}.${place.port}${place.member === undefined ? '' : `[${place.member}]`}`;
+  const port = place.module === '' ? place.port : `${place.module}.${place.port}`;
+  return place.member === undefined ? port : `${port}[${place.member}]`;
 }

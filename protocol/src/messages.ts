@@ -2,10 +2,10 @@
 import * as z from 'zod/mini';
 import { modelDescription } from './description.ts';
 import { errorBody } from './errors.ts';
-import { id, name, uint, valueRef } from './fields.ts';
+import { id, name, uint, utf8, valueRef } from './fields.ts';
 import { graph } from './graph.ts';
 
-const text = z.string().check(z.maxLength(1024 * 1024));
+const text = utf8(1024 * 1024);
 const peer = z.strictObject({ name, version: name });
 const capabilities = z.array(name).check(z.maxLength(64));
 const errors = z.array(errorBody).check(z.maxLength(100));

@@ -5,13 +5,16 @@
 import type { AttributeValue } from './graph.ts';
 import { DTYPE_NAMES, DTYPES, type Dtype } from './tensor.ts';
 
-/** Dtypes that a type variable may stand for. */
+/** Dtypes that a type variable may stand for: what the operators' ONNX type constraints say. */
 const KINDS = {
   any: DTYPE_NAMES,
   number: DTYPE_NAMES.filter((dtype) => dtype !== 'bool'),
   signed: DTYPE_NAMES.filter((dtype) => DTYPES[dtype].kind === 'int' || DTYPES[dtype].kind === 'float'),
   float: DTYPE_NAMES.filter((dtype) => DTYPES[dtype].kind === 'float'),
   index: ['int32', 'int64'],
+  wide: ['int32', 'uint32', 'int64', 'uint64', 'float16', 'float32', 'float64'],
+  power: ['int32', 'int64', 'float16', 'float32', 'float64'],
+  ordered: ['bool', 'int8', 'uint8', 'int32', 'uint32', 'int64', 'uint64', 'float16', 'float32', 'float64'],
 } as const satisfies Record<string, readonly Dtype[]>;
 
 type AttributeType = 'int' | 'float' | 'string' | 'ints';
@@ -56,8 +59,8 @@ const logical = (about: string): OperatorFacts => ({
   outputs: ['bool'],
   about,
 });
-const reduce = (about: string): OperatorFacts => ({
-  T: 'number',
+const reduce = (T: OperatorFacts['T'], about: string): OperatorFacts => ({
+  T,
   inputs: ['T', 'int64'],
   needs: 1,
   outputs: ['T'],
@@ -118,19 +121,19 @@ export const OPERATORS: Readonly<Record<string, OperatorFacts>> = {
   LessOrEqual: compare('less than or equal'),
   Log: unary('float', 'natural logarithm'),
   LogSoftmax: alongAxis('logarithm of softmax'),
-  MatMul: binary('number', 'matrix product, batched as in NumPy'),
+  MatMul: binary('wide', 'matrix product, batched as in NumPy'),
   Max: { T: 'number', inputs: ['T'], variadic: true, outputs: ['T'], about: 'largest, element by element' },
   Min: { T: 'number', inputs: ['T'], variadic: true, outputs: ['T'], about: 'smallest, element by element' },
   Mul: binary('number', 'product, broadcast'),
   Neg: unary('signed', 'negative'),
   Not: { T: 'any', inputs: ['bool'], outputs: ['bool'], about: 'logical not' },
   Or: logical('either'),
-  Pow: binary('number', 'power, broadcast'),
-  ReduceL2: reduce('Euclidean norm over axes'),
-  ReduceMax: reduce('largest over axes'),
-  ReduceMean: reduce('mean over axes'),
-  ReduceMin: reduce('smallest over axes'),
-  ReduceSum: reduce('sum over axes'),
+  Pow: binary('power', 'power, broadcast'),
+  ReduceL2: reduce('wide', 'Euclidean norm over axes'),
+  ReduceMax: reduce('ordered', 'largest over axes'),
+  ReduceMean: reduce('wide', 'mean over axes'),
+  ReduceMin: reduce('ordered', 'smallest over axes'),
+  ReduceSum: reduce('wide', 'sum over axes'),
   Relu: unary('signed', 'max(x, 0)'),
   Reshape: {
     T: 'any',
@@ -192,7 +195,7 @@ export function attributeFault(
 }
 
 const ATTRIBUTE_TESTS: Record<AttributeType, (value: AttributeValue) => boolean> = {
-  int: (value) => Number.isInteger(value),
+  int: (value) => Number.isSafeInteger(value),
   float: (value) => typeof value === 'number',
   string: (value) => typeof value === 'string',
   ints: (value) => Array.isArray(value),

@@ -11,17 +11,30 @@ const MAX_VALUES = 200_000;
 /** Keys that name an object's machinery in JavaScript. */
 const REFUSED_KEYS = new Set(['__proto__', 'constructor', 'prototype']);
 
-const utf8 = new TextDecoder('utf-8', { fatal: true });
+const utf8 = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true });
 
-/** Says what is wrong with a header and where, or undefined if the decoder may have it. */
-export function scanHeader(bytes: Uint8Array): string | undefined {
+/** A string that begins with a byte order mark: where its tag, its first byte and its end are. */
+export interface MarkedString {
+  readonly tag: number;
+  readonly start: number;
+  readonly end: number;
+}
+
+export interface Scan {
+  /** What is wrong with the header and where; undefined if the decoder may have it. */
+  readonly fault: string | undefined;
+  /** Strings long enough that the decoder would drop their mark, in order. */
+  readonly marked: readonly MarkedString[];
+}
+
+export function scanHeader(bytes: Uint8Array): Scan {
   const scanner = new Scanner(bytes);
   try {
     scanner.value(0);
     if (scanner.at !== bytes.length) scanner.refuse(`${bytes.length - scanner.at} bytes after the map`);
-    return undefined;
+    return { fault: undefined, marked: scanner.marked };
   } catch (error) {
-    if (error instanceof Refusal) return error.message;
+    if (error instanceof Refusal) return { fault: error.message, marked: [] };
     throw error;
   }
 }
@@ -30,6 +43,7 @@ class Refusal extends Error {}
 
 class Scanner {
   at = 0;
+  readonly marked: MarkedString[] = [];
   #values = 0;
   readonly #bytes: Uint8Array;
   readonly #view: DataView;
@@ -52,7 +66,7 @@ class Scanner {
     if (tag <= 0x8f) return this.#map(tag & 0x0f, depth);
     if (tag <= 0x9f) return this.#array(tag & 0x0f, depth);
     if (tag <= 0xbf) {
-      this.#string(tag & 0x1f);
+      this.#string(tag & 0x1f, this.at - 1);
       return;
     }
     this.#tagged(tag, depth);
@@ -83,7 +97,7 @@ class Scanner {
       case 0xd9:
       case 0xda:
       case 0xdb:
-        this.#string(this.#take(1 << (tag - 0xd9)));
+        this.#longString(tag);
         return;
       case 0xdc:
       case 0xdd:
@@ -95,6 +109,11 @@ class Scanner {
         this.at -= 1;
         this.refuse(`a value of type 0x${tag.toString(16)} (binary, extension or reserved)`);
     }
+  }
+
+  #longString(tag: number): string {
+    const start = this.at - 1;
+    return this.#string(this.#take(1 << (tag - 0xd9)), start);
   }
 
   /** An unsigned big-endian number of 1, 2 or 4 bytes. */
@@ -119,12 +138,19 @@ class Scanner {
       this.refuse('an integer beyond 2^53 − 1');
   }
 
-  #string(length: number): string {
+  #string(length: number, tag: number): string {
     const start = this.at;
     this.#skip(length);
+    const text = this.#utf8(start);
+    if (length > 64 && text.startsWith('\uFEFF')) this.marked.push({ tag, start, end: this.at });
+    return text;
+  }
+
+  #utf8(start: number): string {
     try {
       return utf8.decode(this.#bytes.subarray(start, this.at));
     } catch {
+      this.at = start;
       return this.refuse('a string that is not UTF-8');
     }
   }
@@ -152,12 +178,12 @@ class Scanner {
   }
 
   #key(): string {
+    const start = this.at;
     const tag = this.#take(1);
-    let length: number;
-    if (tag >= 0xa0 && tag <= 0xbf) length = tag & 0x1f;
-    else if (tag >= 0xd9 && tag <= 0xdb) length = this.#take(1 << (tag - 0xd9));
+    let key: string;
+    if (tag >= 0xa0 && tag <= 0xbf) key = this.#string(tag & 0x1f, start);
+    else if (tag >= 0xd9 && tag <= 0xdb) key = this.#longString(tag);
     else return this.refuse('a map key that is not a string');
-    const key = this.#string(length);
     if (REFUSED_KEYS.has(key)) this.refuse(`the key ${JSON.stringify(key)}`);
     return key;
   }

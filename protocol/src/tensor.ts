@@ -90,7 +90,8 @@ export function bytesOf(data: TensorData): Uint8Array {
  */
 export function dataOf(dtype: Dtype, bytes: Uint8Array): TensorData {
   const { array, size }: DtypeFacts = DTYPES[dtype];
-  const aligned = bytes.byteOffset % size === 0 ? bytes : bytes.slice();
+  // Not `slice`: a Node Buffer's makes another view of the same, unaligned, memory.
+  const aligned = bytes.byteOffset % size === 0 ? bytes : new Uint8Array(bytes);
   return new array(aligned.buffer, aligned.byteOffset, aligned.byteLength / size);
 }
 

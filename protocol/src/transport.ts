@@ -31,6 +31,8 @@ export class Inbox {
   #handlers: TransportHandlers | undefined;
   #waiting: Uint8Array[] = [];
   #closed: { code: number; reason: string } | undefined;
+  #flushing = false;
+  #told = false;
 
   get closed(): boolean {
     return this.#closed !== undefined;
@@ -38,20 +40,43 @@ export class Inbox {
 
   listen(handlers: TransportHandlers): void {
     this.#handlers = handlers;
-    for (const bytes of this.#waiting.splice(0)) handlers.message(bytes);
-    if (this.#closed) handlers.close(this.#closed.code, this.#closed.reason);
+    this.#told = false;
+    this.#flush();
   }
 
   deliver(bytes: Uint8Array): void {
     if (this.#closed) return;
-    if (this.#handlers) this.#handlers.message(bytes);
-    else this.#waiting.push(bytes);
+    this.#waiting.push(bytes);
+    this.#flush();
   }
 
+  /** The other side has closed: what came before is still delivered, to whoever listens or will. */
   end(code: number, reason: string): void {
     if (this.#closed) return;
     this.#closed = { code, reason };
-    this.#handlers?.close(code, reason);
+    this.#flush();
+  }
+
+  /** This side closes: nothing more is delivered but the close. */
+  abandon(code: number, reason: string): void {
+    this.#waiting.length = 0;
+    this.end(code, reason);
+  }
+
+  /** In order, even when a handler sends, closes or receives in the middle. */
+  #flush(): void {
+    if (this.#flushing || !this.#handlers) return;
+    this.#flushing = true;
+    try {
+      for (let bytes = this.#waiting.shift(); bytes; bytes = this.#waiting.shift()) {
+        this.#handlers.message(bytes);
+      }
+      if (!this.#closed || this.#told) return;
+      this.#told = true;
+      this.#handlers.close(this.#closed.code, this.#closed.reason);
+    } finally {
+      this.#flushing = false;
+    }
   }
 }
 
@@ -66,7 +91,7 @@ export function transportPair(): [Transport, Transport] {
     },
     listen: (handlers) => own.listen(handlers),
     close(code = 1000, reason = '') {
-      own.end(code, reason);
+      own.abandon(code, reason);
       queueMicrotask(() => other.end(code, reason));
     },
   });

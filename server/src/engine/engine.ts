@@ -18,7 +18,6 @@ import type { RunListener, RunOutcome } from './outcomes.ts';
 import { type Plan, planRun } from './plan.ts';
 import { onnxRuntime } from './runtime/ort.ts';
 import type { Runtime, RuntimeOptions } from './runtime/runtime.ts';
-import { leavingValues } from './segment.ts';
 import { SegmentCache } from './segment-cache.ts';
 import { Tokenizer } from './tokenizer.ts';
 
@@ -54,8 +53,12 @@ export class Engine {
   }
 
   /** Throws `model_not_found`, `model_invalid` or `model_unsupported`, naming the file. */
-  static async load(options: EngineOptions, onProgress: OnProgress): Promise<Engine> {
-    const runtimeIn = (weightsFolder: string): Runtime => onnxRuntime({ ...options, weightsFolder });
+  static async load(
+    options: EngineOptions,
+    onProgress: OnProgress,
+    makeRuntime: (options: RuntimeOptions) => Runtime = onnxRuntime,
+  ): Promise<Engine> {
+    const runtimeIn = (weightsFolder: string): Runtime => makeRuntime({ ...options, weightsFolder });
     const prepared = await prepareModel(options.folder, options.cache, runtimeIn, onProgress);
     const tokenizer = await Tokenizer.load(prepared.files);
     const model = await assembleModel(options.name, prepared);
@@ -112,11 +115,11 @@ export class Engine {
 
   /** The unsplit blocks stay loaded: most runs need no other segment. */
   async #loadBlocks(onProgress: OnProgress): Promise<void> {
-    const { graph, blockBorders } = this.#model;
+    const { graph, blockBorders, ranges } = this.#model;
     const borders = [0, ...blockBorders, graph.nodes.length];
     for (let index = 0; index < borders.length - 1; index++) {
       const [from = 0, to = 0] = [borders[index], borders[index + 1]];
-      await this.#segments.keep({ from, to, outputs: leavingValues(graph, from, to), versions: new Map() });
+      await this.#segments.keep({ from, to, outputs: ranges.leaving(from, to), versions: new Map() });
       onProgress('loading blocks', index + 1, borders.length - 1);
     }
   }

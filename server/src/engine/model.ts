@@ -8,6 +8,7 @@ import { buildModuleTree, type ModuleTree } from './modules.ts';
 import type { ModelGraph } from './onnx/graph.ts';
 import { findParameters, type Parameter } from './parameters.ts';
 import type { ValueType } from './runtime/runtime.ts';
+import { Ranges } from './segment.ts';
 
 export interface Model {
   readonly graph: ModelGraph;
@@ -15,6 +16,7 @@ export interface Model {
   readonly tree: ModuleTree;
   /** Where the model is cut for good: before the first block and after each, as indices of nodes. */
   readonly blockBorders: readonly number[];
+  readonly ranges: Ranges;
   readonly parameters: ReadonlyMap<string, Parameter>;
   readonly feeds: FeedMaker;
   readonly description: ModelDescription;
@@ -34,6 +36,7 @@ export async function assembleModel(name: string, prepared: PreparedModel): Prom
     types,
     tree,
     blockBorders: blockBorders(tree, graph),
+    ranges: new Ranges(graph),
     parameters,
     feeds: new FeedMaker(graph),
     description,

@@ -165,5 +165,6 @@ function runtimeWords(message: string): string {
   return status
     .replace(/\S*\/onnxruntime\/\S+\s?/g, '')
     .replace(/(?:\w+ )?onnxruntime::[\w:]+\([^)]*\)\s*/g, '')
-    .trim();
+    .trim()
+    .slice(0, 2000);
 }

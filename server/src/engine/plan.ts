@@ -9,7 +9,7 @@
 import { type ErrorBody, type Graph, type GraphNode, operandsOf } from '@tracewire/protocol';
 import type { Model } from './model.ts';
 import { delivers, Reach } from './reach.ts';
-import { leavingValues, nodesFor, type SegmentSpec, versionKey } from './segment.ts';
+import { type SegmentSpec, versionKey } from './segment.ts';
 import {
   type Hook,
   type PlannedWrite,
@@ -135,7 +135,7 @@ class Planner {
 
   /** The parts of the model to run up to `end`, found from the last to the first, for each tells what it needs. */
   #segments(end: number, moments: readonly PlannedMoment[], writes: Versions): PlannedSegment[] {
-    const graph = this.#model.graph;
+    const { ranges } = this.#model;
     const cuts = this.#cuts(end, writes).filter((cut) => cut <= end);
     const wanted = new Set<ValueKey>();
     for (const moment of moments) {
@@ -145,10 +145,9 @@ class Planner {
     const segments: PlannedSegment[] = [];
     for (let index = cuts.length - 2; index >= 0; index--) {
       const [from = 0, to = 0] = [cuts[index], cuts[index + 1]];
-      const made = graph.nodes.slice(from, to).flatMap((node) => node.output);
-      const fetches = made.filter((value) => wanted.has(value));
+      const fetches = ranges.made(from, to).filter((value) => wanted.has(value));
       if (fetches.length === 0) continue;
-      const leaving = this.#isWholeBlock(from, to) ? leavingValues(graph, from, to) : [];
+      const leaving = this.#isWholeBlock(from, to) ? ranges.leaving(from, to) : [];
       const outputs = [...leaving, ...fetches.filter((value) => !leaving.includes(value))];
       const { feeds, versions } = this.#feeds(from, to, outputs, writes);
       for (const key of feeds.values()) wanted.add(key);
@@ -173,20 +172,16 @@ class Planner {
 
   /** What a segment takes, and where its nodes see different versions of one value. */
   #feeds(from: number, to: number, outputs: readonly string[], writes: Versions) {
-    const graph = this.#model.graph;
     const feeds = new Map<string, ValueKey>();
     const names = new Map<string, string>();
     const versions = new Map<string, string>();
-    for (const index of nodesFor(graph, from, to, outputs)) {
-      for (const value of graph.nodes[index]?.input ?? []) {
-        if (value === '' || graph.initializers.has(value) || graph.producer(value) >= from) continue;
-        const key = writes.usedBy(index, value);
-        // The first version met keeps the value's name, so that a block fed with a written value is the same segment.
-        const name = names.get(`${value} ${key}`) ?? (feeds.has(value) ? `${value}#${names.size}` : value);
-        names.set(`${value} ${key}`, name);
-        feeds.set(name, key);
-        if (name !== value) versions.set(versionKey(index, value), name);
-      }
+    for (const { node, value } of this.#model.ranges.uses(from, to, outputs)) {
+      const key = writes.usedBy(node, value);
+      // The first version met keeps the value's name, so that a block fed with a written value is the same segment.
+      const name = names.get(`${value} ${key}`) ?? (feeds.has(value) ? `${value}#${names.size}` : value);
+      names.set(`${value} ${key}`, name);
+      feeds.set(name, key);
+      if (name !== value) versions.set(versionKey(node, value), name);
     }
     return { feeds, versions };
   }

@@ -1,4 +1,5 @@
 /** Cuts a range of a model's nodes out as an ONNX model of its own, weights left in the external file. */
+import { LRUCache } from 'lru-cache';
 import { activationsOf, type ModelGraph } from './onnx/graph.ts';
 import { encodeModel, type NodeProto } from './onnx/schema.ts';
 import { toValueInfo } from './onnx/tensors.ts';
@@ -23,8 +24,63 @@ export function versionKey(node: number, value: string): string {
   return `${node} ${value}`;
 }
 
+/** What a range of the model's nodes makes and takes; planning asks the same of the same ranges again and again. */
+export class Ranges {
+  readonly #graph: ModelGraph;
+  readonly #made = new LRUCache<string, readonly string[]>({ max: REMEMBERED });
+  readonly #leaving = new LRUCache<string, readonly string[]>({ max: REMEMBERED });
+  readonly #uses = new LRUCache<string, readonly Use[]>({ max: REMEMBERED });
+
+  constructor(graph: ModelGraph) {
+    this.#graph = graph;
+  }
+
+  /** All values that a range makes. */
+  made(from: number, to: number): readonly string[] {
+    return remember(this.#made, `${from} ${to}`, () =>
+      this.#graph.nodes.slice(from, to).flatMap((node) => node.output),
+    );
+  }
+
+  /** Values made in a range that nodes after it use, or that the model gives. */
+  leaving(from: number, to: number): readonly string[] {
+    return remember(this.#leaving, `${from} ${to}`, () =>
+      this.made(from, to).filter(
+        (value) => this.#graph.isOutput(value) || (this.#graph.consumers(value).at(-1) ?? -1) >= to,
+      ),
+    );
+  }
+
+  /** What a range takes from before it to make the wanted values: which node uses which value, in order. */
+  uses(from: number, to: number, wanted: readonly string[]): readonly Use[] {
+    return remember(this.#uses, JSON.stringify([from, to, wanted]), () =>
+      nodesFor(this.#graph, from, to, wanted).flatMap((node) =>
+        activationsOf(this.#graph, this.#graph.nodes[node])
+          .filter((value) => this.#graph.producer(value) < from)
+          .map((value) => ({ node, value })),
+      ),
+    );
+  }
+}
+
+interface Use {
+  readonly node: number;
+  readonly value: string;
+}
+
+/** Ranges are few, for traces hook the same places; a client that hooks new ones each time must not fill the memory. */
+const REMEMBERED = 2000;
+
+function remember<T extends object>(cache: LRUCache<string, T>, key: string, make: () => T): T {
+  const known = cache.get(key);
+  if (known) return known;
+  const made = make();
+  cache.set(key, made);
+  return made;
+}
+
 /** Indices of the nodes in a range that the wanted values need, ascending. */
-export function nodesFor(graph: ModelGraph, from: number, to: number, wanted: Iterable<string>): number[] {
+function nodesFor(graph: ModelGraph, from: number, to: number, wanted: Iterable<string>): number[] {
   const values = new Set(wanted);
   const nodes: number[] = [];
   for (let index = to - 1; index >= from; index--) {
@@ -34,15 +90,6 @@ export function nodesFor(graph: ModelGraph, from: number, to: number, wanted: It
     for (const input of activationsOf(graph, node)) values.add(input);
   }
   return nodes.reverse();
-}
-
-/** Values made in a range that nodes after it use, or that the model gives. */
-export function leavingValues(graph: ModelGraph, from: number, to: number): string[] {
-  return graph.nodes
-    .slice(from, to)
-    .flatMap((node) =>
-      node.output.filter((value) => graph.isOutput(value) || (graph.consumers(value).at(-1) ?? -1) >= to),
-    );
 }
 
 export interface SegmentModel {

@@ -3,6 +3,9 @@ import { Tokenizer as HuggingFaceTokenizer } from '@huggingface/tokenizers';
 import { TracewireError } from '@tracewire/protocol';
 import { type ModelFiles, readJson } from './intake/files.ts';
 
+/** As many ids as a message may list (PROTOCOL.md, section 2.1). */
+const MAX_TOKENS = 65_536;
+
 export interface Encoding {
   readonly ids: number[];
   /** As the vocabulary spells them. */
@@ -32,13 +35,34 @@ export class Tokenizer {
     }
   }
 
+  /** Throws `input_too_long` for more tokens than a message holds. */
   encode(text: string): Encoding {
     const { ids, tokens } = this.#tokenizer.encode(text);
+    if (ids.length > MAX_TOKENS) {
+      throw new TracewireError({
+        code: 'input_too_long',
+        message: `The text has ${ids.length} tokens; a request takes at most ${MAX_TOKENS}.`,
+        wanted: `at most ${MAX_TOKENS}`,
+        got: String(ids.length),
+      });
+    }
     return { ids: [...ids], tokens: [...tokens] };
   }
 
-  /** Special tokens stay in the text: whoever looks inside a model wants to see them. */
+  /**
+   * Special tokens stay in the text: whoever looks inside a model wants to see them. Throws
+   * `token_out_of_range` for an id that the vocabulary hasn't.
+   */
   decode(ids: readonly number[]): string {
+    const wrong = ids.find((id) => this.#tokenizer.id_to_token(id) === undefined);
+    if (wrong !== undefined) {
+      throw new TracewireError({
+        code: 'token_out_of_range',
+        message: `Token id ${wrong} is not in the vocabulary.`,
+        got: String(wrong),
+      });
+    }
+    if (ids.length === 0) return '';
     return this.#tokenizer.decode([...ids], {
       skip_special_tokens: false,
       clean_up_tokenization_spaces: false,

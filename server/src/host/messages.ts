@@ -54,7 +54,12 @@ export const hostEvents = {
     errors: z.optional(z.array(errorBody)),
     report: z.optional(report),
   }),
-  tokens: z.strictObject({ type: z.literal('tokens'), request: uint, ids: z.array(uint), tokens: z.array(z.string()) }),
+  tokens: z.strictObject({
+    type: z.literal('tokens'),
+    request: uint,
+    ids: z.array(uint),
+    tokens: z.array(z.string()),
+  }),
   text: z.strictObject({ type: z.literal('text'), request: uint, text: z.string() }),
   refused: z.strictObject({ type: z.literal('refused'), request: uint, error: errorBody }),
 };

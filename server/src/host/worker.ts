@@ -37,7 +37,10 @@ let chunkBytes = 0;
 
 const handlers: Handlers<typeof hostCommands> = {
   load: (message) => void load(message),
-  run: ({ run, graph }, payload) => void runGraph(run, graph, payload),
+  run: ({ run, graph }, payload) =>
+    void runGraph(run, graph, payload).catch((error: unknown) =>
+      send({ type: 'done', run, state: 'failed', errors: [toErrorBody(error)] }),
+    ),
   // The flag that engine-thread.ts set has done it already; between runs there is nothing to cancel.
   cancel: () => undefined,
   tokenize: ({ request, text }) =>

@@ -48,6 +48,6 @@ export class ModelGraph {
 }
 
 /** A node's inputs that aren't weights or constants, each once. */
-export function activationsOf(graph: ModelGraph, node: NodeProto): string[] {
-  return [...new Set(node.input)].filter((name) => name !== '' && !graph.initializers.has(name));
+export function activationsOf(graph: ModelGraph, node: NodeProto | undefined): string[] {
+  return [...new Set(node?.input)].filter((name) => name !== '' && !graph.initializers.has(name));
 }

@@ -1,0 +1,224 @@
+/** The command line as users meet it: the built program in a process of its own. */
+import { type ChildProcess, spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { cpSync, mkdtempSync, rmSync, truncateSync } from 'node:fs';
+import { createServer } from 'node:net';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { fileURLToPath } from 'node:url';
+import { Inbox, SUBPROTOCOL, type Transport } from '@tracewire/protocol';
+import { afterAll, describe, expect, it } from 'vitest';
+import { WebSocket } from 'ws';
+import { TestClient } from '../gateway/testing/test-client.ts';
+
+const MAIN = fileURLToPath(new URL('../../dist/cli/main.js', import.meta.url));
+const EMBEDDED = fileURLToPath(new URL('../../models/tiny-gpt2', import.meta.url));
+const folder = mkdtempSync(join(tmpdir(), 'tracewire-cli-'));
+const children: ChildProcess[] = [];
+
+afterAll(() => {
+  for (const child of children) child.kill('SIGKILL');
+  rmSync(folder, { recursive: true });
+});
+
+function start(...args: string[]) {
+  const child = spawn(process.execPath, [MAIN, ...args], {
+    cwd: folder,
+    stdio: ['ignore', 'pipe', 'pipe'],
+    detached: true,
+  });
+  children.push(child);
+  const output = { stdout: '', stderr: '' };
+  child.stdout.on('data', (chunk) => {
+    output.stdout += chunk;
+  });
+  child.stderr.on('data', (chunk) => {
+    output.stderr += chunk;
+  });
+  const exit = new Promise<{ code: number | null; stdout: string; stderr: string }>((resolve) => {
+    child.on('close', (code) => resolve({ code, ...output }));
+  });
+  return { child, output, exit };
+}
+
+describe('tracewire', () => {
+  it('prints its version', async () => {
+    const { code, stdout } = await start('--version').exit;
+    expect([code, stdout]).toEqual([0, expect.stringMatching(/^\d+\.\d+\.\d+\n$/)]);
+  });
+
+  it.each([
+    ['a wrong command', ['serv'], 'Did you mean serve?'],
+    ['a wrong option', ['serve', '--prot', '1'], 'Did you mean --port?'],
+    ['a wrong port', ['serve', '--port', '65536'], 'from 0 to 65535'],
+    ['a wrong provider', ['serve', '--provider', 'gpu'], 'cpu, cuda'],
+    ['an address for all without --allow-anonymous', ['serve', '--host', '0.0.0.0'], '--allow-anonymous'],
+    [
+      'two models of one name',
+      ['serve', '-m', 'tiny-gpt2', '-m', 'tiny-gpt2'],
+      'Two models are called tiny-gpt2',
+    ],
+  ])('refuses %s with exit code 2', async (_, args, text) => {
+    const { code, stdout, stderr } = await start(...args).exit;
+    expect(stderr).toContain(text);
+    expect([code, stdout]).toEqual([2, '']);
+  });
+
+  it('names a model folder that is missing, with exit code 1', async () => {
+    const { code, stdout, stderr } = await start('serve', '--port', '0', '--model', './nothing').exit;
+    expect(stderr).toContain(
+      `tracewire: model_not_found: There is no model folder ${join(folder, 'nothing')}.`,
+    );
+    expect([code, stdout]).toEqual([1, '']);
+  });
+
+  it('says what to do about a taken port', async () => {
+    const other = createServer();
+    await new Promise<void>((resolve) => other.listen(0, '127.0.0.1', resolve));
+    const address = other.address();
+    const port = typeof address === 'object' && address ? address.port : 0;
+    const { code, stderr } = await start('serve', '--port', String(port)).exit;
+    expect(stderr).toContain('tracewire: address_in_use:');
+    expect(stderr).toContain('--port');
+    expect(code).toBe(1);
+    other.close();
+  });
+});
+
+/** A server that listens, with the embedded model. */
+async function serving(...args: string[]) {
+  const server = start('serve', '--port', '0', '--cache', join(folder, 'cache'), ...args);
+  const listening = /Listening on (ws:\/\/127\.0\.0\.1:\d+) {2}models: (.*)\n/;
+  const early = server.exit.then(({ stderr }) => {
+    throw new Error(stderr);
+  });
+  early.catch(() => {});
+  while (!listening.test(server.output.stdout)) await Promise.race([early, sleep(20)]);
+  const [, url = '', models] = listening.exec(server.output.stdout) ?? [];
+  return { ...server, url, models };
+}
+
+async function connect(url: string): Promise<TestClient> {
+  const socket = new WebSocket(url, SUBPROTOCOL, { perMessageDeflate: false });
+  const inbox = new Inbox();
+  socket.on('message', (data: Buffer) => inbox.deliver(data));
+  socket.on('close', (code, reason) => inbox.end(code, reason.toString()));
+  await once(socket, 'open');
+  const transport: Transport = {
+    send: (parts) => socket.send(Buffer.concat(parts)),
+    listen: (handlers) => inbox.listen(handlers),
+    close: (code) => socket.close(code),
+  };
+  const client = new TestClient(transport);
+  await client.hello();
+  return client;
+}
+
+const run = (id: string) =>
+  ({
+    type: 'run',
+    run: id,
+    model: 'tiny-gpt2',
+    graph: {
+      invokes: [{ input: { text: 'The Eiffel Tower is in the city of' } }],
+      nodes: [
+        { kind: 'read', place: { module: 'transformer.h.0', port: 'output', member: 0 } },
+        { kind: 'save', value: 0 },
+        { kind: 'stop', place: { module: 'transformer.h.0', port: 'output' } },
+      ],
+    },
+  }) as const;
+
+/** The process ids of a server's hosts, which its debug log tells. */
+const hostsOf = ({ output }: { output: { stderr: string } }): number[] =>
+  [...output.stderr.matchAll(/"hostPid":(\d+)/g)].map(([, pid]) => Number(pid));
+
+describe('tracewire serve', () => {
+  it('loads the embedded model in a process of its own, and answers', async () => {
+    const server = await serving();
+    expect(server.models).toBe('tiny-gpt2');
+    const client = await connect(server.url);
+    client.send(run('a'));
+    await client.end('a');
+    const value = client.received.find(({ message }) => message.type === 'value');
+    expect(value?.message).toMatchObject({
+      save: 1,
+      value: { tensor: { dtype: 'float32', dims: [1, 12, 128] } },
+    });
+    server.child.kill('SIGTERM');
+    expect(await client.closed).toMatchObject({ code: 1001 });
+    expect((await server.exit).code).toBe(0);
+  });
+
+  it('a host that is killed in the middle of a run is replaced', async () => {
+    const server = await serving('--log-level', 'debug');
+    const client = await connect(server.url);
+    const [host = 0] = hostsOf(server);
+    process.kill(host, 'SIGSTOP');
+    client.send(run('a'));
+    await client.nextStatus('received');
+    await client.nextStatus('running');
+    process.kill(host, 'SIGKILL');
+    await client.next('access_error');
+    expect((await client.nextStatus('failed')).errors).toMatchObject([{ code: 'host_lost' }]);
+    client.send(run('b'));
+    expect((await client.end('b')).state).toBe('completed');
+    expect(hostsOf(server)).toHaveLength(2);
+    server.child.kill('SIGTERM');
+    await server.exit;
+  });
+
+  it('ends in order on Ctrl-C, which reaches its hosts too', async () => {
+    const server = await serving('--log-level', 'debug');
+    process.kill(-(server.child.pid ?? 0), 'SIGINT');
+    const { code, stderr } = await server.exit;
+    expect([code, stderr]).toEqual([0, expect.not.stringContaining('host lost')]);
+    for (const pid of hostsOf(server)) expect(() => process.kill(pid, 0)).toThrow();
+  });
+
+  it('ends with 0 when it is stopped while it loads', async () => {
+    const server = start('serve', '--port', '0', '--cache', join(folder, 'unused'));
+    while (!server.output.stderr.includes('loading')) await sleep(5);
+    server.child.kill('SIGINT');
+    expect(await server.exit).toMatchObject({ code: 0, stdout: '' });
+  });
+
+  it.each([
+    ['no model.onnx', 'model.onnx', 'model_not_found', (file: string) => rmSync(file)],
+    [
+      'a truncated model.onnx',
+      'model.onnx',
+      'model_invalid',
+      (file: string) => truncateSync(file, 1_000_000),
+    ],
+    ['no tokenizer.json', 'tokenizer.json', 'model_not_found', (file: string) => rmSync(file)],
+    [
+      'a broken tokenizer.json',
+      'tokenizer.json',
+      'model_invalid',
+      (file: string) => truncateSync(file, 1000),
+    ],
+  ])('does not start half: a folder with %s', async (name, file, code, spoil) => {
+    const model = join(folder, name.replaceAll(' ', '-'));
+    cpSync(EMBEDDED, model, { recursive: true });
+    spoil(join(model, file));
+    const args = ['--port', '0', '--cache', join(folder, 'cache'), '-m', 'tiny-gpt2', '-m', model];
+    const { code: exit, stdout, stderr } = await start('serve', ...args).exit;
+    expect(stderr).toMatch(new RegExp(`^tracewire: ${code}: .*${file.replace('.', '\\.')}`, 'm'));
+    expect([exit, stdout]).toEqual([1, '']);
+  });
+
+  it('logs neither prompts nor values', async () => {
+    const server = await serving('--log-level', 'debug');
+    const client = await connect(server.url);
+    client.send(run('a'));
+    client.send({ ...run('b'), model: 'Eiffel' });
+    client.send({ type: 'tokenize', request: 1, model: 'tiny-gpt2', text: 'The Eiffel Tower' });
+    while (!client.received.some(({ message }) => message.type === 'tokens')) await sleep(5);
+    server.child.kill('SIGTERM');
+    const { stderr } = await server.exit;
+    expect(stderr).toContain('run begins');
+    expect(stderr).not.toContain('Eiffel');
+  });
+});

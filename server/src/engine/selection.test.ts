@@ -1,0 +1,56 @@
+import type { Selection, TensorLike } from '@tracewire/protocol';
+import { describe, expect, it } from 'vitest';
+import { checkFits, writeSelection } from './selection.ts';
+
+const float = (dims: number[], ...data: number[]): TensorLike => ({
+  dtype: 'float32',
+  dims,
+  data: Float32Array.from(data),
+});
+const grid = float([2, 3], 0, 1, 2, 3, 4, 5);
+const write = (selection: Selection, value: TensorLike): number[] =>
+  [...writeSelection(grid, selection, value).data].map(Number);
+
+describe('writing a selection', () => {
+  it('takes indices, ranges and steps as Python does', () => {
+    expect(write([0], float([3], 7, 8, 9))).toEqual([7, 8, 9, 3, 4, 5]);
+    expect(write([-1, -1], float([], 9))).toEqual([0, 1, 2, 3, 4, 9]);
+    expect(write([{}, { start: 1 }], float([2, 2], 6, 7, 8, 9))).toEqual([0, 6, 7, 3, 8, 9]);
+    expect(write([{}, { step: -2 }], float([2], 8, 9))).toEqual([9, 1, 8, 9, 4, 8]);
+    expect(write([{ start: -5, end: 50 }, 1], float([2], 8, 9))).toEqual([0, 8, 2, 3, 9, 5]);
+    expect(write([{ start: 1, end: 1 }], float([1], 9))).toEqual([0, 1, 2, 3, 4, 5]);
+  });
+
+  it('broadcasts the value', () => {
+    expect(write([], float([], 9))).toEqual([9, 9, 9, 9, 9, 9]);
+    expect(write([], float([2, 1], 8, 9))).toEqual([8, 8, 8, 9, 9, 9]);
+  });
+
+  it('leaves the original alone', () => {
+    write([], float([], 9));
+    expect([...grid.data]).toEqual([0, 1, 2, 3, 4, 5]);
+  });
+
+  it.each<[Selection, TensorLike, string]>([
+    [[2], float([3], 1, 2, 3), 'bad_selection'],
+    [[{ step: 0 }], float([], 1), 'bad_selection'],
+    [[0, 0, 0], float([], 1), 'bad_selection'],
+    [[0], float([2], 1, 2), 'wrong_dims'],
+    [[0, 0], float([1, 1], 1), 'wrong_dims'],
+    [[0], { dtype: 'int64', dims: [], data: BigInt64Array.of(1n) }, 'wrong_dtype'],
+  ])('refuses %j', (selection, value, code) => {
+    expect(() => writeSelection(grid, selection, value)).toThrow(expect.objectContaining({ code }));
+  });
+});
+
+describe('a value that replaces a whole one', () => {
+  it('must have the place’s dtype and dims, unknown sizes apart', () => {
+    expect(() => checkFits(grid, { dtype: 'float32', dims: [2, '?'] })).not.toThrow();
+    expect(() => checkFits(grid, { dtype: 'float32', dims: [2, 4] })).toThrow(
+      expect.objectContaining({ code: 'wrong_dims' }),
+    );
+    expect(() => checkFits(grid, { dtype: 'float16', dims: [2, 3] })).toThrow(
+      expect.objectContaining({ code: 'wrong_dtype' }),
+    );
+  });
+});

@@ -1,0 +1,63 @@
+import { describe, expect, it } from 'vitest';
+import { begin, runOf, states } from './testing/runs.ts';
+import { settle } from './testing/test-client.ts';
+import { REPORT, toy } from './testing/toy.ts';
+
+describe('cancel', () => {
+  it('ends a waiting run at once; the host never hears of it', async () => {
+    const server = await toy();
+    const client = await server.client();
+    await begin(server, client, 'a');
+    client.send(runOf('b'));
+    client.send({ type: 'cancel', run: 'b' });
+    await settle();
+    expect(states(client, 'b')).toEqual(['received', 'queued', 'cancelled']);
+    const outcomes = client.received.flatMap(({ message }) =>
+      message.type === 'access_error' ? [`${message.save} ${message.error.code}`] : [],
+    );
+    expect(outcomes).toEqual(['1 cancelled', '3 cancelled']);
+    expect(server.host().commands.filter((command) => command.type === 'run')).toHaveLength(1);
+  });
+
+  it('asks the host to end a running one, which ends as cancelled even if the host was quicker', async () => {
+    const server = await toy();
+    const client = await server.client();
+    const run = await begin(server, client);
+    client.send({ type: 'cancel', run: 'a' });
+    await settle();
+    expect(server.host().commands.at(-1)).toEqual({ type: 'cancel', run });
+    expect(states(client, 'a')).toEqual(['received', 'running']);
+    server.host().send({ type: 'done', run, state: 'completed', report: REPORT });
+    await client.next('access_error');
+    await client.next('access_error');
+    expect(await client.nextStatus('cancelled')).toMatchObject({ report: REPORT });
+  });
+
+  it('means nothing after the end, and for a run that never was', async () => {
+    const server = await toy();
+    const client = await server.client();
+    const run = await begin(server, client);
+    server.host().send({ type: 'done', run, state: 'completed' });
+    await settle();
+    const before = client.received.length;
+    client.send({ type: 'cancel', run: 'a' });
+    client.send({ type: 'cancel', run: 'nobody' });
+    await settle();
+    expect(client.received).toHaveLength(before);
+  });
+
+  it('comes by itself when the connection goes, for waiting and running runs', async () => {
+    const server = await toy();
+    const [gone, other] = [await server.client(), await server.client()];
+    const run = await begin(server, gone, 'a');
+    gone.send(runOf('b'));
+    other.send(runOf('c'));
+    await settle();
+    gone.close();
+    await settle();
+    expect(server.host().commands.at(-1)).toEqual({ type: 'cancel', run });
+    server.host().send({ type: 'done', run, state: 'cancelled' });
+    await settle();
+    expect(states(other, 'c')).toEqual(['received', 'queued', 'queued', 'running']);
+  });
+});

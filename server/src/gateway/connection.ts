@@ -1,0 +1,155 @@
+/**
+ * One client's conversation (PROTOCOL.md, sections 1.4 and 2), over any transport. What it does wrong is
+ * answered here and is nobody else's affair; when it goes, its runs are cancelled.
+ */
+import {
+  type ClientMessage,
+  checkFrame,
+  clientMessages,
+  decodeFrame,
+  dispatch,
+  encodeFrame,
+  type Frame,
+  type Handlers,
+  OPSET,
+  PROTOCOL_VERSION,
+  type ServerMessage,
+  TracewireError,
+  type Transport,
+} from '@tracewire/protocol';
+import { errorsOf } from './admission.ts';
+import { ConnectionRuns } from './connection-runs.ts';
+import { Requests } from './requests.ts';
+import type { Services } from './services.ts';
+
+type Client<K extends ClientMessage['type']> = Extract<ClientMessage, { type: K }>;
+type Subject = { readonly run?: string; readonly request?: number };
+
+export class Connection {
+  readonly #gateway: Services;
+  readonly #transport: Transport;
+  readonly #onClose: () => void;
+  readonly #runs: ConnectionRuns;
+  readonly #requests: Requests;
+  #greeted = false;
+  #closed = false;
+  #helloTimer: NodeJS.Timeout | undefined;
+
+  constructor(gateway: Services, transport: Transport, onClose: () => void) {
+    this.#gateway = gateway;
+    this.#transport = transport;
+    this.#onClose = onClose;
+    this.#runs = new ConnectionRuns(gateway, (parts) => transport.send(parts));
+    this.#requests = new Requests(gateway, (message) => this.#send(message));
+  }
+
+  start(): void {
+    this.#helloTimer = setTimeout(() => this.close(4408, 'no hello came'), this.#gateway.helloMs);
+    this.#transport.listen({
+      message: (bytes) => this.#receive(bytes),
+      close: (code, reason) => this.#ended(code, reason),
+    });
+  }
+
+  close(code: number, reason: string): void {
+    this.#transport.close(code, reason);
+    this.#ended(code, reason);
+  }
+
+  readonly #handlers: Handlers<typeof clientMessages> = {
+    hello: (message) => this.#hello(message),
+    describe: (message) => this.#requests.describe(message),
+    tokenize: (message) => this.#requests.tokenize(message),
+    detokenize: (message) => this.#requests.detokenize(message),
+    run: (message, payload) => this.#runs.begin(message, payload),
+    cancel: ({ run }) => this.#runs.cancel(run),
+    ack: ({ run, seq }) => this.#runs.ack(run, seq),
+  };
+
+  #receive(bytes: Uint8Array): void {
+    if (this.#closed) return;
+    let frame: Frame;
+    try {
+      frame = decodeFrame(bytes);
+    } catch (error) {
+      this.#refuse(error, {});
+      return this.close(4400, 'not a Tracewire message');
+    }
+    try {
+      this.#mustBeInOrder(frame.header.type);
+      dispatch(this.#handlers, checkFrame(clientMessages, frame));
+    } catch (error) {
+      this.#refuse(error, subjectOf(frame));
+      // Without a welcome there is nothing to go on with (PROTOCOL.md, section 1.4).
+      if (!this.#greeted) this.close(4400, 'no proper hello came');
+    }
+  }
+
+  #mustBeInOrder(type: string): void {
+    if (this.#greeted === (type !== 'hello')) return;
+    const message = this.#greeted
+      ? 'There has been a `hello` on this connection already.'
+      : 'The first message of a connection is `hello`.';
+    throw new TracewireError({ code: 'unexpected_message', message, path: 'type', got: type.slice(0, 200) });
+  }
+
+  #hello({ protocol, client }: Client<'hello'>): void {
+    if (protocol !== PROTOCOL_VERSION) {
+      throw new TracewireError({
+        code: 'unsupported_version',
+        message: `This server speaks protocol version ${PROTOCOL_VERSION}, not ${protocol}.`,
+        path: 'protocol',
+        wanted: String(PROTOCOL_VERSION),
+        got: String(protocol),
+      });
+    }
+    clearTimeout(this.#helloTimer);
+    this.#greeted = true;
+    const { version, epoch, models, limits, log } = this.#gateway;
+    log.info({ client }, 'client connected');
+    this.#send({
+      type: 'welcome',
+      protocol: PROTOCOL_VERSION,
+      server: { name: 'tracewire', version },
+      epoch,
+      capabilities: [],
+      opset: OPSET,
+      models: [...models.keys()],
+      limits,
+    });
+  }
+
+  #refuse(thrown: unknown, subject: Subject): void {
+    const errors = errorsOf(thrown);
+    if (errors.some((error) => error.code === 'internal')) {
+      this.#gateway.log.error({ fault: thrown instanceof Error ? thrown.stack : thrown }, 'internal fault');
+    } else {
+      this.#gateway.log.info({ ...subject, codes: errors.map((error) => error.code) }, 'refused');
+    }
+    this.#send({ type: 'error', ...subject, errors });
+  }
+
+  #send(message: ServerMessage): void {
+    if (!this.#closed) this.#transport.send(encodeFrame(message));
+  }
+
+  #ended(code: number, reason: string): void {
+    if (this.#closed) return;
+    this.#closed = true;
+    clearTimeout(this.#helloTimer);
+    this.#runs.drop();
+    this.#gateway.log.info({ code, reason }, 'client gone');
+    this.#onClose();
+  }
+}
+
+/** What an error is about, where a header tells. An ack or cancel is about no refused run, so names none. */
+function subjectOf({ header }: Frame): Subject {
+  const { type, run, request } = header;
+  if (type === 'run' && typeof run === 'string' && /^[A-Za-z0-9._~-]{1,64}$/.test(run)) return { run };
+  const asks = type === 'describe' || type === 'tokenize' || type === 'detokenize';
+  if (asks && typeof request === 'number' && Number.isSafeInteger(request) && request >= 0) {
+    return { request };
+  }
+  return {};
+}

@@ -1,0 +1,30 @@
+/** What a host is to the gateway: how one is started, what it is told, and what it tells. */
+import type { Graph, Handlers, MessageOf, Transport } from '@tracewire/protocol';
+import type { hostCommands, hostEvents } from '../host/messages.ts';
+
+/** A host that has just been started; nothing has been sent to it. */
+export interface HostHandle {
+  readonly transport: Transport;
+  /** Ends it at once, whatever it is doing. */
+  kill(): void;
+}
+
+/** Starts a host: a process of its own (host-process.ts), or a thread for a local run. */
+export type StartHost = () => Promise<HostHandle>;
+
+/** What a host is told to load. */
+export type LoadConfig = Omit<MessageOf<typeof hostCommands, 'load'>, 'type'>;
+export type Loading = Omit<MessageOf<typeof hostEvents, 'loading'>, 'type'>;
+export type Tokens = Pick<MessageOf<typeof hostEvents, 'tokens'>, 'ids' | 'tokens'>;
+
+/** What a host is given to run. */
+export interface Work {
+  readonly graph: Graph;
+  readonly payload: Uint8Array;
+}
+
+/** The host's events of a run go to the run itself. */
+export type RunEvents = Pick<
+  Handlers<typeof hostEvents>,
+  'progress' | 'value' | 'chunk' | 'access_error' | 'log' | 'done'
+>;

@@ -1,0 +1,165 @@
+/**
+ * One host's life as the gateway sees it: load, then requests and one run at a time, until it is closed or
+ * lost. It knows no client and no queue; served-model.ts decides what to run, host-keeper.ts when to start
+ * another.
+ */
+import {
+  decodeMessage,
+  dispatch,
+  type ErrorBody,
+  encodeFrame,
+  type Handlers,
+  type MessageOf,
+  type ModelDescription,
+  TracewireError,
+} from '@tracewire/protocol';
+import { type hostCommands, hostEvents } from '../host/messages.ts';
+import type { HostHandle, LoadConfig, Loading, RunEvents, Tokens, Work } from './host-handle.ts';
+
+type HostCommand = MessageOf<typeof hostCommands>;
+
+interface Asked<T> {
+  resolve(answer: T): void;
+  reject(error: TracewireError): void;
+}
+
+export interface HostLinkOptions {
+  /** The model's name, for messages. */
+  readonly model: string;
+  loading(loading: Loading): void;
+  /** Called once, unless the gateway closed the link itself. */
+  lost(error: TracewireError): void;
+}
+
+export class HostLink {
+  readonly #handle: HostHandle;
+  readonly #options: HostLinkOptions;
+  readonly #tokens = new Map<number, Asked<Tokens>>();
+  readonly #texts = new Map<number, Asked<string>>();
+  #load: Asked<ModelDescription> | undefined;
+  #run: { readonly id: string; readonly events: RunEvents; ended(): void } | undefined;
+  #requests = 0;
+  #over: TracewireError | undefined;
+
+  constructor(handle: HostHandle, options: HostLinkOptions) {
+    this.#handle = handle;
+    this.#options = options;
+    handle.transport.listen({
+      message: (bytes) => this.#receive(bytes),
+      close: (_code, reason) => this.#lose(reason || 'it ended'),
+    });
+  }
+
+  /** First and once. Rejects with the host's reason, or `host_lost`. */
+  load(config: LoadConfig): Promise<ModelDescription> {
+    return new Promise((resolve, reject) => {
+      if (this.#over) return reject(this.#over);
+      this.#load = { resolve, reject };
+      this.#send({ type: 'load', ...config });
+    });
+  }
+
+  /** One run at a time. `ended` is called after `events.done`; a loss of the host ends the run too. */
+  run(id: string, { graph, payload }: Work, events: RunEvents, ended: () => void): void {
+    this.#run = { id, events, ended };
+    this.#send({ type: 'run', run: id, graph }, payload);
+  }
+
+  cancel(id: string): void {
+    if (this.#run?.id === id) this.#send({ type: 'cancel', run: id });
+  }
+
+  tokenize(text: string): Promise<Tokens> {
+    return this.#ask(this.#tokens, (request) => ({ type: 'tokenize', request, text }));
+  }
+
+  detokenize(ids: number[]): Promise<string> {
+    return this.#ask(this.#texts, (request) => ({ type: 'detokenize', request, ids }));
+  }
+
+  /** Ends the host. What is under way is rejected; `lost` isn't called. */
+  close(): void {
+    if (this.#over) return;
+    this.#end(new TracewireError({ code: 'shutting_down', message: 'The server is going away.' }));
+    this.#handle.transport.close(1001, 'the gateway is done with this host');
+    this.#handle.kill();
+  }
+
+  #ask<T>(asked: Map<number, Asked<T>>, command: (request: number) => HostCommand): Promise<T> {
+    return new Promise((resolve, reject) => {
+      if (this.#over) return reject(this.#over);
+      this.#requests += 1;
+      asked.set(this.#requests, { resolve, reject });
+      this.#send(command(this.#requests));
+    });
+  }
+
+  #send(command: HostCommand, payload?: Uint8Array): void {
+    this.#handle.transport.send(encodeFrame(command, payload ? [payload] : []));
+  }
+
+  /** A host that breaks its table can't be trusted with the next run either. */
+  #receive(bytes: Uint8Array): void {
+    try {
+      const event = decodeMessage(hostEvents, bytes);
+      if (!this.#over) dispatch(this.#handlers, event);
+    } catch (error) {
+      this.#lose(error instanceof Error ? error.message : String(error));
+      this.#handle.kill();
+    }
+  }
+
+  readonly #handlers: Handlers<typeof hostEvents> = {
+    loading: ({ phase, done, total }) => this.#options.loading({ phase, done, total }),
+    loaded: ({ description }) => this.#load?.resolve(description),
+    load_failed: ({ error }) => this.#load?.reject(new TracewireError(error)),
+    progress: (event, payload) => this.#eventsOf(event.run)?.progress(event, payload),
+    value: (event, payload) => this.#eventsOf(event.run)?.value(event, payload),
+    chunk: (event, payload) => this.#eventsOf(event.run)?.chunk(event, payload),
+    access_error: (event, payload) => this.#eventsOf(event.run)?.access_error(event, payload),
+    log: (event, payload) => this.#eventsOf(event.run)?.log(event, payload),
+    done: (event, payload) => this.#done(event, payload),
+    tokens: ({ request, ids, tokens }) => take(this.#tokens, request)?.resolve({ ids, tokens }),
+    text: ({ request, text }) => take(this.#texts, request)?.resolve(text),
+    refused: ({ request, error }) => this.#refused(request, error),
+  };
+
+  #eventsOf(run: string): RunEvents | undefined {
+    return this.#run?.id === run ? this.#run.events : undefined;
+  }
+
+  #done(event: MessageOf<typeof hostEvents, 'done'>, payload: Uint8Array): void {
+    const run = this.#run;
+    if (run?.id !== event.run) return;
+    this.#run = undefined;
+    run.events.done(event, payload);
+    run.ended();
+  }
+
+  #refused(request: number, error: ErrorBody): void {
+    const asked = take(this.#tokens, request) ?? take(this.#texts, request);
+    asked?.reject(new TracewireError(error));
+  }
+
+  #lose(reason: string): void {
+    if (this.#over) return;
+    const message = `The process that held ${this.#options.model} was lost: ${reason.replace(/\.$/, '')}.`;
+    const error = new TracewireError({ code: 'host_lost', message, retryAfterMs: 1000 });
+    this.#end(error);
+    this.#options.lost(error);
+  }
+
+  #end(error: TracewireError): void {
+    this.#over = error;
+    this.#load?.reject(error);
+    for (const asked of [...this.#tokens.values(), ...this.#texts.values()]) asked.reject(error);
+    this.#tokens.clear();
+    this.#texts.clear();
+  }
+}
+
+function take<T>(asked: Map<number, Asked<T>>, request: number): Asked<T> | undefined {
+  const found = asked.get(request);
+  asked.delete(request);
+  return found;
+}

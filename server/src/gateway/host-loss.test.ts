@@ -1,0 +1,91 @@
+import { describe, expect, it } from 'vitest';
+import { begin, runOf, states } from './testing/runs.ts';
+import { DESCRIPTION } from './testing/scripted-host.ts';
+import { settle } from './testing/test-client.ts';
+import { floats, toy } from './testing/toy.ts';
+
+describe('a lost host', () => {
+  const after = (ms: number) => new Promise((resolve) => setTimeout(resolve, ms));
+
+  it('fails its run with host_lost, leaves no half of a value, and the waiting run goes to the next host', async () => {
+    const server = await toy();
+    const client = await server.client();
+    const run = await begin(server, client, 'a');
+    client.send(runOf('b'));
+    const { value, bytes, payload } = floats(40);
+    server.host().send({ type: 'value', run, save: 1, value, bytes }, [payload.subarray(0, 64)]);
+    await settle();
+    server.host().die('it was ended by SIGKILL');
+    await after(50);
+    expect(client.received.some(({ message }) => message.type === 'value')).toBe(false);
+    const ofA = client.received.map(({ message }) => message).filter((m) => 'run' in m && m.run === 'a');
+    expect(ofA.slice(-3)).toMatchObject([
+      { type: 'access_error', save: 1, error: { code: 'failed', cause: { code: 'host_lost' } } },
+      { type: 'access_error', save: 3, error: { code: 'failed', cause: { code: 'host_lost' } } },
+      { state: 'failed', errors: [{ code: 'host_lost', message: expect.stringContaining('SIGKILL') }] },
+    ]);
+    expect(server.hosts).toHaveLength(2);
+    expect(states(client, 'b').at(-1)).toBe('running');
+    expect(server.host().commands.map((command) => command.type)).toEqual(['load', 'run']);
+  });
+
+  it('is also one that breaks the message table', async () => {
+    const server = await toy();
+    const client = await server.client();
+    await begin(server, client);
+    server.host().sendRaw(new Uint8Array([9, 9, 9]));
+    await after(50);
+    expect(states(client, 'a').at(-1)).toBe('failed');
+    expect(server.hosts[0]?.killed).toBe(true);
+    expect(server.hosts).toHaveLength(2);
+  });
+
+  it('that can’t be started again fails what waits, and is tried again for the next run', async () => {
+    let loads = 0;
+    const server = await toy({
+      answer: (host, command) => {
+        if (command.type !== 'load') return;
+        loads += 1;
+        if (loads === 1 || loads > 5) host.send({ type: 'loaded', description: DESCRIPTION });
+        else host.send({ type: 'load_failed', error: { code: 'model_not_found', message: 'gone' } });
+      },
+    });
+    const client = await server.client();
+    await begin(server, client, 'a');
+    client.send(runOf('b'));
+    await settle();
+    server.host().die('boom');
+    await after(100);
+    const last = client.received.at(-1)?.message;
+    expect(last).toMatchObject({
+      run: 'b',
+      state: 'failed',
+      errors: [{ code: 'host_lost', cause: { code: 'model_not_found' } }],
+    });
+    client.send(runOf('c'));
+    await after(50);
+    expect(states(client, 'c').at(-1)).toBe('running');
+  });
+
+  it('at start-up is the reason that loading rejects with', async () => {
+    const load = toy({
+      answer: (host, command) => {
+        if (command.type === 'load')
+          host.send({ type: 'load_failed', error: { code: 'model_invalid', message: 'truncated' } });
+      },
+    });
+    await expect(load).rejects.toMatchObject({ code: 'model_invalid', message: 'truncated' });
+  });
+});
+
+describe('a gateway that closes', () => {
+  it('closes connections with 1001 and ends its hosts', async () => {
+    const server = await toy();
+    const client = await server.client();
+    server.gateway.close();
+    expect(await client.closed).toMatchObject({ code: 1001 });
+    await settle();
+    expect(server.host().killed).toBe(true);
+    expect(server.hosts).toHaveLength(1);
+  });
+});

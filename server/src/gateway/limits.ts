@@ -1,0 +1,47 @@
+/** Everything the gateway bounds, each with the attack or accident that it stops. */
+import { CHUNK_BYTES, type Limits } from '@tracewire/protocol';
+
+const MIB = 1024 * 1024;
+
+/** What a welcome announces (PROTOCOL.md, section 2.2). */
+export const DEFAULT_LIMITS: Limits = {
+  /** A single message that fills the memory. */
+  messageBytes: 16 * MIB,
+  /** A graph that takes longer to check than to run. */
+  nodes: 10_000,
+  /** A run that saves every activation of a long prompt. */
+  savedBytes: 256 * MIB,
+  /** A reader slower than the model: what is sent ahead of it. */
+  windowBytes: 8 * MIB,
+  chunkBytes: CHUNK_BYTES,
+  /** One connection that fills the queue. */
+  runs: 16,
+};
+
+/** Runs that wait for one model: beyond it a client learns at once that it should come back later. */
+export const QUEUED_RUNS = 256;
+
+/** What a client is told to wait when the queue is full. */
+export const QUEUE_RETRY_MS = 1000;
+
+/** Requests (tokenize and the like) of one connection without an answer yet. */
+export const OPEN_REQUESTS = 64;
+
+/** Time for `hello`: idle connections are not free. */
+export const HELLO_MS = 10_000;
+
+/** How often a peer must show that it lives. */
+export const PING_MS = 30_000;
+
+/** Ended runs of one connection that it has not acknowledged to the end. */
+export const RETAINED_RUNS = 1024;
+
+/** What one connection's ended runs may hold unacknowledged before it gets no more. */
+export function retainedBytes(limits: Limits): number {
+  return 2 * limits.savedBytes;
+}
+
+/** Bytes that may wait in one socket. Runs keep within their windows; a peer that reads nothing at all, but goes on asking, does not. */
+export function socketBytes(limits: Limits): number {
+  return limits.runs * (limits.windowBytes + limits.chunkBytes) + 32 * MIB;
+}

@@ -1,0 +1,20 @@
+/** What the gateway offers to each of its connections. */
+import type { Limits } from '@tracewire/protocol';
+import type { Log } from './log.ts';
+import type { ServedModel } from './served-model.ts';
+
+export interface Services {
+  /** New at every start, so that a client knows that runs of an earlier one are gone. */
+  readonly epoch: string;
+  /** The server's version, for the welcome. */
+  readonly version: string;
+  /** By name; the first is the default. */
+  readonly models: ReadonlyMap<string, ServedModel>;
+  readonly limits: Limits;
+  readonly helloMs: number;
+  readonly log: Log;
+  /** Throws `unknown_model`. */
+  model(name: string): ServedModel;
+  /** A run's id towards a host. */
+  nextRunId(): string;
+}

@@ -1,0 +1,47 @@
+/**
+ * A host process for tests, with no model in it. Text tells it what to do: `crash` exits, `hang` answers
+ * nothing, `echo …` writes to stdout and stderr; a run never ends.
+ */
+import { connect } from 'node:net';
+import { decodeMessage, encodeFrame } from '@tracewire/protocol';
+import { hostCommands } from '../../../dist/host/messages.js';
+import { socketTransport } from '../../../dist/host/socket-transport.js';
+
+const gateway = socketTransport(connect(process.argv[2]));
+const send = (event, payload = []) => gateway.send(encodeFrame(event, payload));
+
+const description = {
+  name: 'fixture',
+  id: 'sha256:0',
+  architecture: 'Toy',
+  exporter: 'other',
+  opset: 21,
+  blocks: [],
+  modules: [
+    { path: 'h', order: { output: 1 }, outputs: [{ name: 'a', dtype: 'float32', dims: ['sequence'] }] },
+  ],
+  parameters: [],
+};
+
+const answers = {
+  load: () => send({ type: 'loaded', description }),
+  run: () => {},
+  cancel: ({ run }) => send({ type: 'done', run, state: 'cancelled' }),
+  detokenize: ({ request }) => send({ type: 'text', request, text: '' }),
+  tokenize: ({ request, text }) => {
+    if (text === 'crash') process.exit(7);
+    if (text.startsWith('echo')) {
+      process.stdout.write(`${text} out\n`);
+      process.stderr.write(`${text} err\n`);
+    }
+    if (text !== 'hang') send({ type: 'tokens', request, ids: [process.pid], tokens: ['pid'] });
+  },
+};
+
+gateway.listen({
+  message: (bytes) => {
+    const { message } = decodeMessage(hostCommands, bytes);
+    answers[message.type](message);
+  },
+  close: () => process.exit(0),
+});

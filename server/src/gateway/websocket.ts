@@ -1,0 +1,95 @@
+/**
+ * WebSockets as transports: the only file of the server that knows `ws`. Binary messages only, no
+ * compression, pings to find dead peers, and an end for a peer that asks and never reads.
+ */
+import type { IncomingMessage } from 'node:http';
+import type { Duplex } from 'node:stream';
+import { Inbox, type Limits, SUBPROTOCOL, type Transport } from '@tracewire/protocol';
+import { type WebSocket, WebSocketServer } from 'ws';
+import { PING_MS, socketBytes } from './limits.ts';
+
+/** How long a peer may take to answer a close. */
+const CLOSE_GRACE_MS = 1000;
+/** RFC 6455: a close frame has 125 bytes, two of them the code. */
+const MAX_REASON_BYTES = 123;
+
+/** Finishes an upgrade that the listener has checked. */
+export type AcceptUpgrade = (
+  request: IncomingMessage,
+  socket: Duplex,
+  head: Buffer,
+  accepted: (transport: Transport) => void,
+) => void;
+
+export function webSockets(limits: Limits, pingMs = PING_MS): AcceptUpgrade {
+  const server = new WebSocketServer({
+    noServer: true,
+    clientTracking: false,
+    perMessageDeflate: false,
+    maxPayload: limits.messageBytes,
+    handleProtocols: () => SUBPROTOCOL,
+  });
+  return (request, socket, head, accepted) =>
+    server.handleUpgrade(request, socket, head, (webSocket) => {
+      accepted(webSocketTransport(webSocket, socketBytes(limits), pingMs));
+    });
+}
+
+function webSocketTransport(socket: WebSocket, maxBuffered: number, pingMs: number): Transport {
+  const inbox = new Inbox();
+  socket.on('message', (data: Buffer, isBinary) => {
+    if (isBinary) return inbox.deliver(data);
+    close(1003, 'text frames are not part of the protocol');
+  });
+  // A protocol error closes the socket by itself, with a code of its own (1002, 1009).
+  socket.on('error', () => {});
+  socket.on('close', (code, reason) => inbox.end(code, reason.toString()));
+  keepAlive(socket, pingMs);
+
+  function close(code: number, reason: string): void {
+    inbox.abandon(code, reason);
+    socket.close(code, clip(reason));
+    const timer = setTimeout(() => socket.terminate(), CLOSE_GRACE_MS);
+    socket.once('close', () => clearTimeout(timer));
+  }
+
+  return {
+    send(parts) {
+      if (inbox.closed) return;
+      if (socket.bufferedAmount > maxBuffered) {
+        inbox.abandon(1008, 'the client does not read what it asked for');
+        return socket.terminate();
+      }
+      sendParts(socket, parts);
+    },
+    listen: (handlers) => inbox.listen(handlers),
+    close: (code = 1000, reason = '') => {
+      if (!inbox.closed) close(code, reason);
+    },
+  };
+}
+
+/** One message, each part a fragment, so that header and payload need not be copied together. */
+function sendParts(socket: WebSocket, parts: readonly Uint8Array[]): void {
+  for (const [index, part] of parts.entries()) {
+    socket.send(part, { binary: true, fin: index === parts.length - 1 }, () => {});
+  }
+}
+
+/** A peer that answered no ping since the last one is taken for dead. */
+function keepAlive(socket: WebSocket, pingMs: number): void {
+  let alive = true;
+  socket.on('pong', () => {
+    alive = true;
+  });
+  const timer = setInterval(() => {
+    if (!alive) return socket.terminate();
+    alive = false;
+    socket.ping();
+  }, pingMs);
+  socket.once('close', () => clearInterval(timer));
+}
+
+function clip(reason: string): string {
+  return Buffer.from(reason).subarray(0, MAX_REASON_BYTES).toString().replace(/�$/, '');
+}

@@ -1,0 +1,81 @@
+/**
+ * A transport between two threads: over a Worker as its parent sees it, and over `parentPort` inside it.
+ * A message is copied once into a buffer of its own, which then moves: the receiver's bytes start at
+ * offset 0, so typed arrays can view the payload. A close is the one thing posted that is not bytes.
+ */
+import { type MessagePort, Worker } from 'node:worker_threads';
+import { Inbox, type Transport } from '@tracewire/protocol';
+
+/** How long a worker may take to end by itself after a close before it is terminated. */
+const CLOSE_GRACE_MS = 5000;
+
+interface Closing {
+  readonly code: number;
+  readonly reason: string;
+}
+
+/** Both ends speak to each other; `port` is a `Worker`, a `parentPort`, or a port of a `MessageChannel`. */
+export function portTransport(port: MessagePort | Worker): Transport {
+  const inbox = new Inbox();
+  receive(port, inbox);
+  return {
+    send(parts) {
+      if (inbox.closed) return;
+      const bytes = ownCopy(parts);
+      port.postMessage(bytes, [bytes.buffer]);
+    },
+    listen: (handlers) => inbox.listen(handlers),
+    close(code = 1000, reason = '') {
+      if (inbox.closed) return;
+      port.postMessage({ code, reason } satisfies Closing);
+      inbox.abandon(code, reason);
+      shut(port);
+    },
+  };
+}
+
+function receive(port: MessagePort | Worker, inbox: Inbox): void {
+  const onMessage = (data: Uint8Array<ArrayBuffer> | Closing): void => {
+    if (data instanceof Uint8Array) return inbox.deliver(data);
+    inbox.end(data.code, data.reason);
+    shut(port);
+  };
+  if (port instanceof Worker) {
+    let fault: unknown;
+    port.on('message', onMessage);
+    port.on('error', (error) => {
+      fault = error;
+    });
+    port.on('exit', (code) => inbox.end(1011, exitReason(code, fault)));
+    return;
+  }
+  port.on('message', onMessage);
+  port.on('close', () => inbox.end(1006, 'the other thread closed its port'));
+}
+
+/** Lets the thread's event loop end; a worker that goes on regardless is terminated. */
+function shut(port: MessagePort | Worker): void {
+  if (!(port instanceof Worker)) {
+    port.close();
+    return;
+  }
+  const timer = setTimeout(() => void port.terminate(), CLOSE_GRACE_MS);
+  timer.unref();
+  port.once('exit', () => clearTimeout(timer));
+}
+
+/** One part may be a view of a pool or of something still in use, so even that is copied. */
+function ownCopy(parts: readonly Uint8Array[]): Uint8Array<ArrayBuffer> {
+  const whole = new Uint8Array(parts.reduce((sum, part) => sum + part.byteLength, 0));
+  let offset = 0;
+  for (const part of parts) {
+    whole.set(part, offset);
+    offset += part.byteLength;
+  }
+  return whole;
+}
+
+function exitReason(code: number, fault: unknown): string {
+  if (fault === undefined) return `the thread ended with code ${code}`;
+  return `the thread failed: ${fault instanceof Error ? fault.message : String(fault)}`;
+}

@@ -1,0 +1,63 @@
+/** A real server process for a test, on a free port, stopped at its end. */
+import { type ChildProcess, spawn } from 'node:child_process';
+import { tmpdir } from 'node:os';
+import path from 'node:path';
+import { createInterface } from 'node:readline';
+import { fileURLToPath } from 'node:url';
+
+export const ROOT = fileURLToPath(new URL('../../', import.meta.url));
+export const TINY_GPT2 = path.join(ROOT, 'server/models/tiny-gpt2');
+export const TINY_LLAMA = path.join(ROOT, 'test/fixtures/tiny-llama');
+/** Tests prepare models in a folder of their own, and share it. */
+export const CACHE = path.join(tmpdir(), 'tracewire-test-cache');
+const CLI = path.join(ROOT, 'server/dist/cli/main.js');
+
+export interface TestServer {
+  readonly url: string;
+  readonly process: ChildProcess;
+  /** SIGTERM, and wait for the end; gives the exit code. */
+  stop(): Promise<number | null>;
+}
+
+export async function startServer(...args: readonly string[]): Promise<TestServer> {
+  const child = spawn(
+    process.execPath,
+    [CLI, 'serve', '--port', '0', '--cache', CACHE, '--log-level', 'warn', ...args],
+    {
+      stdio: ['ignore', 'pipe', 'pipe'],
+    },
+  );
+  const ended = new Promise<number | null>((resolve) => child.once('exit', resolve));
+  let complaint = '';
+  child.stderr.on('data', (text: Buffer) => {
+    complaint += text.toString();
+  });
+  for await (const line of createInterface(child.stdout)) {
+    const url = /ws:\/\/\S+/.exec(line)?.[0];
+    if (url) {
+      const stop = (): Promise<number | null> => {
+        child.kill('SIGTERM');
+        return ended;
+      };
+      return { url, process: child, stop };
+    }
+  }
+  throw new Error(`The server ended before it listened: ${complaint}`);
+}
+
+/** Runs the command line to its end. */
+export async function runCli(
+  ...args: readonly string[]
+): Promise<{ code: number | null; stdout: string; stderr: string }> {
+  const child = spawn(process.execPath, [CLI, ...args], { stdio: ['ignore', 'pipe', 'pipe'] });
+  let stdout = '';
+  let stderr = '';
+  child.stdout.on('data', (text: Buffer) => {
+    stdout += text.toString();
+  });
+  child.stderr.on('data', (text: Buffer) => {
+    stderr += text.toString();
+  });
+  const code = await new Promise<number | null>((resolve) => child.once('close', resolve));
+  return { code, stdout, stderr };
+}

@@ -1,0 +1,16 @@
+import { defineConfig } from 'vitest/config';
+
+/**
+ * A unit's tests stand beside it; what needs several parts stands in test/. The packages see each other as
+ * their users do, through node_modules and `dist`, so `npm test` builds first.
+ */
+export default defineConfig({
+  test: {
+    environment: 'node',
+    include: ['{protocol,client,server}/src/**/*.test.ts', 'test/**/*.test.ts'],
+    exclude: ['**/node_modules/**', '**/dist/**'],
+    // A server that prepares a model for the first time takes seconds.
+    testTimeout: 20_000,
+    hookTimeout: 60_000,
+  },
+});
