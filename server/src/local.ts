@@ -11,7 +11,7 @@ import { DEFAULT_LIMITS } from './gateway/limits.ts';
 import { SILENT } from './gateway/log.ts';
 import { DEFAULT_MODEL, type ModelSource, resolveModel } from './gateway/models.ts';
 import { ServedModel } from './gateway/served-model.ts';
-import { startEngineThread } from './host/engine-thread.ts';
+import { type EngineThread, startEngineThread } from './host/engine-thread.ts';
 import { VERSION } from './version.ts';
 
 export interface LocalOptions {
@@ -21,9 +21,17 @@ export interface LocalOptions {
   readonly cache?: string | undefined;
 }
 
+/** A local transport also hears when its conversation waits for something: an idle engine lets the process end. */
+export interface LocalTransport extends Transport {
+  busy(busy: boolean): void;
+}
+
 interface Engine {
   readonly gateway: Promise<Gateway>;
+  thread: EngineThread | undefined;
   transports: number;
+  /** Conversations that wait for something. */
+  readonly busy: Set<Transport>;
 }
 
 /** Engines that are in use, by model and cache: weights are loaded once a process. */
@@ -33,22 +41,32 @@ const engines = new Map<string, Engine>();
  * The client's end of a conversation with an engine in this process. Closing it releases the engine if no
  * other uses it. Rejects with a `TracewireError` when the model can't be loaded.
  */
-export async function openLocal(options: LocalOptions = {}): Promise<Transport> {
+export async function openLocal(options: LocalOptions = {}): Promise<LocalTransport> {
   const source = resolveModel(options.model ?? DEFAULT_MODEL);
   const cache = resolve(options.cache ?? defaultCache());
   const key = JSON.stringify([source, cache]);
-  const engine = engines.get(key) ?? { gateway: startGateway(source, cache), transports: 0 };
+  const engine = engines.get(key) ?? startEngine(source, cache);
   engines.set(key, engine);
   engine.transports += 1;
   try {
     const gateway = await engine.gateway;
     const [client, server] = transportPair();
-    gateway.serve(server, () => release(key, engine));
-    return client;
+    gateway.serve(server, () => {
+      setBusy(engine, client, false);
+      release(key, engine);
+    });
+    setBusy(engine, client, false);
+    return { ...client, busy: (busy) => setBusy(engine, client, busy) };
   } catch (error) {
     release(key, engine);
     throw error;
   }
+}
+
+function setBusy(engine: Engine, conversation: Transport, busy: boolean): void {
+  if (busy) engine.busy.add(conversation);
+  else engine.busy.delete(conversation);
+  engine.thread?.keepProcess(engine.busy.size > 0);
 }
 
 function release(key: string, engine: Engine): void {
@@ -61,19 +79,36 @@ function release(key: string, engine: Engine): void {
   );
 }
 
-async function startGateway({ name, folder }: ModelSource, cache: string): Promise<Gateway> {
+function startEngine(source: ModelSource, cache: string): Engine {
+  // A thread can't be killed while the runtime works; closing its transport ends it as soon as may be.
+  const start = async (): Promise<HostHandle> => {
+    const thread = startEngineThread();
+    engine.thread = thread;
+    return {
+      transport: thread.transport,
+      kill: () => thread.transport.close(1001, 'the engine is given up'),
+    };
+  };
+  const engine: Engine = {
+    gateway: Promise.resolve().then(() => startGateway(source, cache, start)),
+    thread: undefined,
+    transports: 0,
+    busy: new Set(),
+  };
+  return engine;
+}
+
+async function startGateway(
+  { name, folder }: ModelSource,
+  cache: string,
+  start: () => Promise<HostHandle>,
+): Promise<Gateway> {
   const { chunkBytes, savedBytes } = DEFAULT_LIMITS;
   const model = new ServedModel({
     config: { name, folder, cache, provider: 'cpu', threads: 0, chunkBytes, savedBytes },
-    start: startThread,
+    start,
     log: SILENT,
   });
   await model.load();
   return new Gateway({ models: [model], log: SILENT, version: VERSION });
-}
-
-/** A thread can't be killed while the runtime works; closing its transport ends it as soon as may be. */
-async function startThread(): Promise<HostHandle> {
-  const transport = startEngineThread();
-  return { transport, kill: () => transport.close(1001, 'the engine is given up') };
 }

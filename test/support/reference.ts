@@ -24,9 +24,19 @@ export interface ReferenceModule {
   readonly identity: boolean;
 }
 
+/** What nnsight changed or computed; the logits after it are the tensor `i<index>/logits`. */
+export interface ReferenceIntervention {
+  readonly name: string;
+  readonly prompt: string;
+  readonly module: string;
+  /** In Python. */
+  readonly does: string;
+}
+
 export interface Reference {
   readonly prompts: readonly ReferencePrompt[];
   readonly modules: readonly ReferenceModule[];
+  readonly interventions: readonly ReferenceIntervention[];
   readonly versions: Readonly<Record<string, string>>;
   /** Names of all tensors, aliases included. */
   readonly names: readonly string[];
@@ -49,13 +59,13 @@ export function readReference(name: string): Reference {
   const parse = <T>(key: string): T => JSON.parse(metadata[key] ?? 'null') as T;
   const aliases = parse<Record<string, string>>('aliases');
   const resolve = (tensor: string): string => {
-    let at = tensor;
-    while (!Object.hasOwn(entries, at) && aliases[at] !== undefined) at = aliases[at];
-    return at;
+    const alias = aliases[tensor];
+    return Object.hasOwn(entries, tensor) || alias === undefined ? tensor : resolve(alias);
   };
   return {
     prompts: parse('prompts'),
     modules: parse('modules'),
+    interventions: parse('interventions'),
     versions: parse('versions'),
     names: [...Object.keys(entries), ...Object.keys(aliases)],
     tensor(tensor) {

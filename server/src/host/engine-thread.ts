@@ -13,13 +13,22 @@ export interface EngineThreadData {
   readonly cancelFlag: SharedArrayBuffer;
 }
 
-/** The transport carries `hostCommands` to the worker and `hostEvents` back; it closes when the worker ends. */
-export function startEngineThread(): Transport {
+export interface EngineThread {
+  /** Carries `hostCommands` to the worker and `hostEvents` back; it closes when the worker ends. */
+  readonly transport: Transport;
+  /** Whether the thread keeps the process alive; at first it does. */
+  keepProcess(keep: boolean): void;
+}
+
+export function startEngineThread(): EngineThread {
   const cancelFlag = new SharedArrayBuffer(Int32Array.BYTES_PER_ELEMENT);
   const workerData: EngineThreadData = { cancelFlag };
   // A local run stands in the user's process, whose own flags (`--input-type`, `--test`) are not for this thread.
   const worker = new Worker(new URL('./worker.js', import.meta.url), { workerData, execArgv: [] });
-  return withCancelFlag(portTransport(worker), new Int32Array(cancelFlag));
+  return {
+    transport: withCancelFlag(portTransport(worker), new Int32Array(cancelFlag)),
+    keepProcess: (keep) => (keep ? worker.ref() : worker.unref()),
+  };
 }
 
 /** Keeps the flag in step with the commands that pass: `run` clears it, the same run's `cancel` sets it. */

@@ -10,7 +10,7 @@ import { socketTransport } from './socket-transport.ts';
 function main(path: string | undefined): void {
   if (path === undefined) fail('the gateway starts this program; it takes the path of a socket');
   const gateway = socketTransport(connect(path));
-  const engine = startEngineThread();
+  const { transport: engine } = startEngineThread();
   gateway.listen({
     message: (bytes) => engine.send([bytes]),
     close: endNow,

@@ -1,0 +1,34 @@
+/** Errors of a conversation that the client finds itself. */
+import { type ErrorBody, OPSET, PROTOCOL_VERSION, TracewireError, type Welcome } from '@tracewire/protocol';
+
+/** The server refused something; it may have found several errors, and the first stands for them. */
+export function refusal(errors: readonly ErrorBody[]): TracewireError {
+  const nothing = { code: 'internal' as const, message: 'The server refused and did not say why.' };
+  return new TracewireError(errors[0] ?? nothing);
+}
+
+export function noWelcome(address: string, milliseconds: number): TracewireError {
+  const message = `${address} took the connection but sent no welcome within ${milliseconds / 1000} s. Is it a Tracewire server?`;
+  return new TracewireError({ code: 'unreachable', message });
+}
+
+/** Undefined where the server's versions are this client's. */
+export function versionFault({ protocol, opset }: Welcome): TracewireError | undefined {
+  if (protocol === PROTOCOL_VERSION && opset === OPSET) return undefined;
+  const message = `The server speaks protocol ${protocol} with operator set ${opset}; this client, ${PROTOCOL_VERSION} with ${OPSET}.`;
+  return new TracewireError({ code: 'unsupported_version', message });
+}
+
+export function connectionLost(address: string, code: number, reason: string): TracewireError {
+  const why = reason === '' ? `code ${code}` : `code ${code}: ${reason}`;
+  return new TracewireError({
+    code: 'connection_lost',
+    message: `The connection to ${address} was lost (${why}).`,
+  });
+}
+
+export function tooLarge(bytes: number, most: number): TracewireError {
+  const message = `The message has ${bytes} bytes; the server takes at most ${most}. Most of it is literals.`;
+  const facts = { wanted: `at most ${most}`, got: String(bytes) };
+  return new TracewireError({ code: 'message_too_large', message, ...facts });
+}

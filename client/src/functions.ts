@@ -1,0 +1,25 @@
+/** Operations on several values at once. */
+import { localError } from './errors.ts';
+import { Operand, RECORDER } from './operand.ts';
+import type { OperandLike } from './operands.ts';
+import type { Recorder } from './recorder.ts';
+import { Saved } from './saved.ts';
+import type { TracedValue } from './traced.ts';
+
+/** Joins values along an axis; all other dims are equal. */
+export function concat(values: readonly OperandLike[], axis = -1): TracedValue {
+  return recorderOf(values, 'concat').operator('Concat', values, { axis });
+}
+
+/** `a` where the condition (bool) holds, else `b`; all three broadcast. */
+export function where(condition: OperandLike, a: OperandLike, b: OperandLike): TracedValue {
+  return recorderOf([condition, a, b], 'where').operator('Where', [condition, a, b]);
+}
+
+function recorderOf(values: readonly OperandLike[], name: string): Recorder {
+  const operand = values.find((value) => value instanceof Operand);
+  if (operand instanceof Operand) return operand[RECORDER];
+  const saved = values.some((value) => value instanceof Saved);
+  const advice = saved ? 'Give it the value itself, not its saved handle.' : 'Make one with m.constant(…).';
+  throw localError('misuse', `${name} needs at least one value of the trace. ${advice}`);
+}

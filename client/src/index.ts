@@ -1,0 +1,28 @@
+/** `@tracewire/client`: write a trace, run it on a server or in this process, read what was saved. */
+export {
+  type Dtype,
+  type ErrorBody,
+  type ErrorCode,
+  type ModelDescription,
+  TracewireError,
+} from '@tracewire/protocol';
+export { type LocatedError, TraceError, ValueNotSetError } from './errors.ts';
+export type { LogEvent, RunStatus } from './execute.ts';
+export { concat, where } from './functions.ts';
+export type { TraceInput } from './input.ts';
+export type { Literal } from './literal.ts';
+export type { SourceLocation } from './location.ts';
+export { LanguageModel, type LanguageModelOptions, type TraceOptions } from './model.ts';
+export type { KnownModules, Module, ModuleList, TensorModule } from './module-types.ts';
+export type { Nested } from './nested.ts';
+export type { OperandLike } from './operands.ts';
+export type { Place } from './place.ts';
+export type { PlaceSlice } from './place-slice.ts';
+export type { Axes } from './reduction.ts';
+export type { Saved } from './saved.ts';
+export type { Scalar } from './scalar.ts';
+export type { Selector } from './selection.ts';
+export { type SavedValue, Tensor, type Tuple } from './tensor.ts';
+export type { Tokenizer, WhereOptions } from './tokenizer.ts';
+export type { RunReport, RunWarning, Trace, TraceApi } from './trace-context.ts';
+export type { TracedValue } from './traced.ts';

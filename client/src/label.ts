@@ -1,0 +1,20 @@
+/** What a node is called when its value is shown. */
+import { describePlace, type GraphNode } from '@tracewire/protocol';
+
+/** `transformer.h.0.output`, `lm_head.weight`, `softmax`. */
+export function labelOf(node: GraphNode | undefined, nodeOf: (id: number) => GraphNode | undefined): string {
+  switch (node?.kind) {
+    case 'read':
+      return describePlace(node.place);
+    case 'parameter':
+      return node.name;
+    case 'operator':
+      return node.operator.charAt(0).toLowerCase() + node.operator.slice(1);
+    case 'member':
+      return `${labelOf(nodeOf(node.of), nodeOf)}[${node.index}]`;
+    case 'apply':
+      return `${node.module}(…)`;
+    default:
+      return node?.kind ?? 'value';
+  }
+}

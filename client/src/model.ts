@@ -1,0 +1,138 @@
+/** The model as users hold it: where its engine is, and what can be asked of it. Nothing global, nothing mutable. */
+import type { ModelDescription, Transport, Welcome } from '@tracewire/protocol';
+import { abortable } from './abort.ts';
+import { Channel, type Link } from './channel.ts';
+import { atCall, localError } from './errors.ts';
+import { type ExecuteOptions, execute } from './execute.ts';
+import { type TraceInput, toInput } from './input.ts';
+import { localEndpoint } from './local.ts';
+import { CallSite } from './location.ts';
+import { A_BOOLEAN, A_FUNCTION, A_SIGNAL, A_STRING, checkOptions, describe } from './options.ts';
+import { record } from './record.ts';
+import { remoteEndpoint } from './remote.ts';
+import { Tokenizer, WHERE_OPTIONS, type WhereOptions } from './tokenizer.ts';
+import type { Trace } from './trace-context.ts';
+
+export interface LanguageModelOptions {
+  /** The server's address, `ws://` or `wss://`; `ws://127.0.0.1:7331` if left out. */
+  readonly url?: string | undefined;
+  /** Where traces run that don't say it themselves: on the server (true, the default), or in this process. */
+  readonly remote?: boolean | undefined;
+  /** Another way to the server, in place of a WebSocket to `url`: anything that carries messages both ways. */
+  readonly connect?: (() => Promise<Transport>) | undefined;
+}
+
+/** Options of one trace. */
+export interface TraceOptions extends WhereOptions, ExecuteOptions {}
+
+const MODEL_OPTIONS = { url: A_STRING, remote: A_BOOLEAN, connect: A_FUNCTION };
+const TRACE_OPTIONS = {
+  ...WHERE_OPTIONS,
+  signal: A_SIGNAL,
+  onStatus: A_FUNCTION,
+  onProgress: A_FUNCTION,
+  onLog: A_FUNCTION,
+  onValue: A_FUNCTION,
+};
+
+/**
+ * A language model on a server, or in this process. It connects on first use and again after a loss; an idle
+ * connection does not keep a Node process alive. `close()` ends it, as does `await using`.
+ */
+export class LanguageModel {
+  /** The model's name on the server; with `remote: false` an embedded model's name or a model's folder. */
+  readonly name: string;
+  /** Text to tokens and back. */
+  readonly tokenizer: Tokenizer;
+  readonly #remoteByDefault: boolean;
+  readonly #remote: Channel;
+  readonly #local: Channel;
+
+  /** Throws `bad_input` or `unknown_option`. */
+  constructor(name: string, options: LanguageModelOptions = {}) {
+    if (typeof name !== 'string' || name === '') {
+      throw localError('bad_input', `A model’s name is text, not ${name === '' ? 'empty' : describe(name)}.`);
+    }
+    checkOptions(options, MODEL_OPTIONS, 'LanguageModel');
+    this.name = name;
+    this.#remoteByDefault = options.remote ?? true;
+    this.#remote = new Channel(remoteEndpoint(name, options));
+    this.#local = new Channel(localEndpoint(name));
+    this.tokenizer = new Tokenizer((where) => this.#channel(where).link());
+  }
+
+  /**
+   * Writes a trace down by calling `fn` once, runs it, and resolves to what `fn` returned, with the `Saved` handles
+   * in it filled. Rejects with a `TraceError` that has the lines of the program: all static errors at once, or why the
+   * run failed. A value that never came to be is no rejection: reading it throws.
+   */
+  trace<T>(input: TraceInput, fn: (m: Trace) => T): Promise<T>;
+  trace<T>(input: TraceInput, options: TraceOptions, fn: (m: Trace) => T): Promise<T>;
+  async trace<T>(input: TraceInput, ...rest: readonly unknown[]): Promise<T> {
+    const site = new CallSite();
+    try {
+      const { options, fn } = toArguments<T>(rest);
+      const start = toInput(input);
+      const channel = this.#channel(options);
+      const link = await abortable(channel.link(), options.signal);
+      const tree = await abortable(channel.tree(link), options.signal);
+      const recorded = record(tree, start, site, fn);
+      await execute(link.connection, link.model, recorded, options, site);
+      return recorded.result;
+    } catch (error) {
+      throw atCall(error, site);
+    }
+  }
+
+  /** The model's modules with their places, its parameters, and its limits. */
+  async describe(options: WhereOptions = {}): Promise<ModelDescription> {
+    return this.#ask(
+      options,
+      'describe',
+      async (channel, link) => (await channel.tree(link)).index.description,
+    );
+  }
+
+  /** What the server says of itself: version, models, limits. */
+  async server(options: WhereOptions = {}): Promise<Welcome> {
+    return this.#ask(options, 'server', (_, link) => link.connection.welcome);
+  }
+
+  /** Ends the connections; what still runs rejects with `closed`. Idempotent. */
+  async close(): Promise<void> {
+    this.#remote.close();
+    this.#local.close();
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.close();
+  }
+
+  async #ask<T>(
+    options: WhereOptions,
+    name: string,
+    ask: (channel: Channel, link: Link) => Promise<T>,
+  ): Promise<T> {
+    const site = new CallSite();
+    try {
+      checkOptions(options, WHERE_OPTIONS, name);
+      const channel = this.#channel(options);
+      return await ask(channel, await channel.link());
+    } catch (error) {
+      throw atCall(error, site);
+    }
+  }
+
+  #channel({ remote }: WhereOptions): Channel {
+    return (remote ?? this.#remoteByDefault) ? this.#remote : this.#local;
+  }
+}
+
+/** `(fn)` or `(options, fn)`. */
+function toArguments<T>(rest: readonly unknown[]): { options: TraceOptions; fn: (m: Trace) => T } {
+  const [options, fn] = rest.length < 2 ? [{}, rest[0]] : rest;
+  checkOptions(options, TRACE_OPTIONS, 'trace');
+  if (typeof fn === 'function') return { options: options as TraceOptions, fn: fn as (m: Trace) => T };
+  const message = `trace wants a function that writes the trace, not ${describe(fn)}: model.trace(text, (m) => m.lm_head.output.save()).`;
+  throw localError('misuse', message, { wanted: 'a function', got: describe(fn) });
+}

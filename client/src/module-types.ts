@@ -1,0 +1,76 @@
+/**
+ * What modules look like to TypeScript. A model's real tree is known only at run time, so any name is allowed;
+ * the names of common architectures are listed, for completion and for `noUncheckedIndexedAccess`.
+ */
+import type { OperandLike } from './operands.ts';
+import type { Place } from './place.ts';
+import type { SavedValue, Tensor } from './tensor.ts';
+import type { TracedValue } from './traced.ts';
+
+/** Our names on every module; a module of the model with the same name is reached by `get`. */
+export interface ModuleApi<V extends SavedValue> {
+  /** Runs the module on a value instead of its input; its own hooks stay silent. */
+  (input: OperandLike): TracedValue;
+  /** What the module gives: a tensor, or a tuple whose first member flows on. */
+  readonly output: Place<V>;
+  /** The first floating-point activation that the module takes. */
+  readonly input: Place<Tensor>;
+  /** A module by its path from here: `m.get('transformer.h.0')`. */
+  get(path: string): Module;
+  /** A member of a list of modules; negative indices count from the end. */
+  at(index: number): Module;
+  /** A parameter by its name from here: `m.parameter('lm_head.weight')`. */
+  parameter(name: string): TracedValue;
+  readonly weight: TracedValue;
+  readonly bias: TracedValue;
+}
+
+/** A module whose children are reached by their names in the checkpoint. */
+export type Module<V extends SavedValue = SavedValue> = ModuleApi<V> &
+  KnownModules & { readonly [segment: string]: Module };
+
+/** A list of blocks: by number, by `at(-1)`, or in a loop. */
+export type ModuleList = Module &
+  Iterable<Module> & { readonly length: number } & {
+    readonly [index in Digit | `${Exclude<Digit, '0'>}${Digit}`]: Module;
+  };
+
+type Digit = '0' | '1' | '2' | '3' | '4' | '5' | '6' | '7' | '8' | '9';
+
+/** A module that gives one tensor. */
+export type TensorModule = Module<Tensor>;
+
+/** Names of common architectures. Add a model's own by declaration merging. */
+export interface KnownModules {
+  // GPT-2
+  readonly transformer: Module;
+  readonly h: ModuleList;
+  readonly wte: TensorModule;
+  readonly wpe: TensorModule;
+  readonly ln_1: TensorModule;
+  readonly attn: Module;
+  readonly c_attn: TensorModule;
+  readonly c_proj: TensorModule;
+  readonly ln_2: TensorModule;
+  readonly mlp: TensorModule;
+  readonly c_fc: TensorModule;
+  readonly act: TensorModule;
+  readonly ln_f: TensorModule;
+  readonly lm_head: TensorModule;
+  // Llama, Qwen, Mistral
+  readonly model: Module;
+  readonly embed_tokens: TensorModule;
+  readonly layers: ModuleList;
+  readonly input_layernorm: TensorModule;
+  readonly self_attn: Module;
+  readonly q_proj: TensorModule;
+  readonly k_proj: TensorModule;
+  readonly v_proj: TensorModule;
+  readonly o_proj: TensorModule;
+  readonly post_attention_layernorm: TensorModule;
+  readonly gate_proj: TensorModule;
+  readonly up_proj: TensorModule;
+  readonly down_proj: TensorModule;
+  readonly act_fn: TensorModule;
+  readonly norm: TensorModule;
+}

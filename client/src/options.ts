@@ -1,0 +1,51 @@
+/** Checks options objects: an option that doesn't exist is an error with the nearest right name, never ignored. */
+import { nearest } from '@tracewire/protocol';
+import { localError } from './errors.ts';
+
+/** What an option may be; the text is what an error says is wanted. */
+export interface OptionRule {
+  readonly wanted: string;
+  readonly test: (value: unknown) => boolean;
+}
+
+export const A_STRING: OptionRule = { wanted: 'a string', test: (value) => typeof value === 'string' };
+export const A_BOOLEAN: OptionRule = { wanted: 'true or false', test: (value) => typeof value === 'boolean' };
+export const A_FUNCTION: OptionRule = { wanted: 'a function', test: (value) => typeof value === 'function' };
+export const A_SIGNAL: OptionRule = {
+  wanted: 'an AbortSignal',
+  test: (value) => value instanceof AbortSignal,
+};
+
+/** Throws `unknown_option` or `bad_input`. An option that is undefined counts as absent. */
+export function checkOptions(
+  options: unknown,
+  rules: Readonly<Record<string, OptionRule>>,
+  of: string,
+): void {
+  if (typeof options !== 'object' || options === null || Array.isArray(options)) {
+    throw localError('bad_input', `The options of ${of} are an object, not ${describe(options)}.`);
+  }
+  for (const [option, value] of Object.entries(options)) {
+    const rule = Object.hasOwn(rules, option) ? rules[option] : undefined;
+    if (!rule) throw unknownOption(option, Object.keys(rules), of);
+    if (value !== undefined && !rule.test(value)) {
+      const message = `The option ${option} of ${of} is ${rule.wanted}, not ${describe(value)}.`;
+      throw localError('bad_input', message, { path: option, wanted: rule.wanted, got: describe(value) });
+    }
+  }
+}
+
+function unknownOption(option: string, known: readonly string[], of: string): Error {
+  const near = nearest(option, known);
+  const hint = near ? `Did you mean ${near}?` : `It has ${known.join(', ')}.`;
+  const message = `${of} has no option ${JSON.stringify(option)}. ${hint}`;
+  return localError('unknown_option', message, { path: option, nearest: near });
+}
+
+/** What something is, for messages: `null`, `an array`, `a number`. */
+export function describe(value: unknown): string {
+  if (value === null || value === undefined) return String(value);
+  if (Array.isArray(value)) return 'an array';
+  const type = typeof value;
+  return `${/^[aeiou]/.test(type) ? 'an' : 'a'} ${type}`;
+}

@@ -1,0 +1,207 @@
+/**
+ * Records one trace as plain data. Each use of a placeholder appends a node, checked on the spot so that an
+ * error has the user's line; after an error recording goes on, with values that take part in no further
+ * errors, so that all are found at once. The recorder of a trace is handed down, never global: traces that
+ * are written at the same time know nothing of each other.
+ */
+import {
+  type AttributeValue,
+  type Dtype,
+  type ErrorBody,
+  type ErrorCode,
+  type Graph,
+  GraphChecker,
+  type GraphNode,
+  type Input,
+  MAX_NODES,
+  type ModelIndex,
+  type NodeType,
+  PayloadWriter,
+  type Place,
+  type TensorLike,
+} from '@tracewire/protocol';
+import { type LocatedError, localError } from './errors.ts';
+import { INERT } from './inert.ts';
+import { labelOf } from './label.ts';
+import { CallSite, type SourceLocation } from './location.ts';
+import { coerceOperands, type OperandLike } from './operands.ts';
+import { Saved, type Slot } from './saved.ts';
+import type { SavedValue } from './tensor.ts';
+import { TracedValue } from './traced.ts';
+
+/** A trace as it goes on the wire, and what maps the answers back. */
+export interface Recording {
+  readonly graph: Graph;
+  /** The tensors of the graph's constants. */
+  readonly payload: readonly Uint8Array[];
+  readonly payloadBytes: number;
+  /** By the id of the save node. */
+  readonly saves: ReadonlyMap<number, { readonly saved: Saved<SavedValue>; readonly slot: Slot<SavedValue> }>;
+  /** The user's line that made a node. */
+  locate(node: number | undefined): SourceLocation | undefined;
+}
+
+export class Recorder {
+  readonly index: ModelIndex;
+  readonly #checker: GraphChecker;
+  readonly #nodes: GraphNode[] = [];
+  readonly #sites: CallSite[] = [];
+  readonly #payload = new PayloadWriter();
+  readonly #saves = new Map<number, { saved: Saved<SavedValue>; slot: Slot<SavedValue> }>();
+  readonly #errors: LocatedError[] = [];
+  #checked = 0;
+  #closed = false;
+
+  constructor(index: ModelIndex) {
+    this.index = index;
+    this.#checker = new GraphChecker(index);
+  }
+
+  get errors(): readonly LocatedError[] {
+    return this.#errors;
+  }
+
+  /** Throws `misuse` once the trace's function has returned. */
+  assertOpen(): void {
+    if (!this.#closed) return;
+    throw localError(
+      'misuse',
+      'This placeholder belongs to a trace whose function has returned. Use it inside that function, and .save() what you need after it.',
+    );
+  }
+
+  /** Appends a node and returns its id. Throws `misuse` when the trace is over. */
+  add(node: GraphNode): number {
+    this.assertOpen();
+    if (this.#nodes.length >= MAX_NODES) {
+      throw localError(
+        'misuse',
+        `The trace has more than ${MAX_NODES} nodes. A loop whose condition is a placeholder never ends.`,
+      );
+    }
+    const site = new CallSite();
+    this.#nodes.push(node);
+    this.#sites.push(site);
+    this.#checker.add(node);
+    this.#collect(site);
+    return this.#nodes.length - 1;
+  }
+
+  /** Notes an error at the user's line; recording goes on. */
+  report(code: ErrorCode, message: string, facts: Omit<ErrorBody, 'code' | 'message'> = {}): void {
+    this.assertOpen();
+    this.#errors.push({ body: { code, message, ...facts }, location: new CallSite().location });
+  }
+
+  /** Notes an error that was thrown. */
+  fail(errors: readonly LocatedError[]): void {
+    this.#errors.push(...errors);
+  }
+
+  typeOf(node: number): NodeType {
+    return node === INERT ? { kind: 'unknown' } : this.#checker.typeOf(node);
+  }
+
+  /** The dtype of a value that is one tensor. */
+  dtypeOf(node: number): Dtype | undefined {
+    const type = this.typeOf(node);
+    return type.kind === 'tensor' ? type.dtype : undefined;
+  }
+
+  nodeOf(node: number): GraphNode | undefined {
+    return this.#nodes[node];
+  }
+
+  value(node: number): TracedValue {
+    return TracedValue.create(this, node);
+  }
+
+  /** A value that stands for an error already reported. */
+  inert(): TracedValue {
+    this.assertOpen();
+    return this.value(INERT);
+  }
+
+  /** A node whose operands may stand for errors: then it stands for one too. */
+  derive(operands: readonly number[], node: GraphNode): TracedValue {
+    return operands.includes(INERT) ? this.inert() : this.value(this.add(node));
+  }
+
+  read(place: Place | undefined): TracedValue {
+    return place ? this.value(this.add({ kind: 'read', place })) : this.inert();
+  }
+
+  constant(tensor: TensorLike): number {
+    return this.add({ kind: 'constant', tensor: this.#payload.tensor(tensor) });
+  }
+
+  operator(
+    operator: string,
+    operands: readonly OperandLike[],
+    attributes?: Readonly<Record<string, AttributeValue>>,
+  ): TracedValue {
+    const inputs = coerceOperands(this, operator, operands);
+    return this.derive(inputs, { kind: 'operator', operator, inputs, ...(attributes ? { attributes } : {}) });
+  }
+
+  save(value: number): Saved<SavedValue> {
+    const slot: Slot<SavedValue> = {};
+    const saved = new Saved(slot, this.label(value), new CallSite());
+    const id = value === INERT ? INERT - 1 - this.#saves.size : this.add({ kind: 'save', value });
+    this.#saves.set(id, { saved, slot });
+    return saved;
+  }
+
+  log(text: string | undefined, value?: number): void {
+    if (value === INERT) return;
+    this.add({
+      kind: 'log',
+      ...(text === undefined ? {} : { text }),
+      ...(value === undefined ? {} : { value }),
+    });
+  }
+
+  /** What a value is called when shown. */
+  label(node: number): string {
+    return labelOf(this.nodeOf(node), (id) => this.nodeOf(id));
+  }
+
+  /** The value that a handle of this trace saves, so that it can be used further. */
+  savedNode(saved: unknown): number | undefined {
+    for (const [id, entry] of this.#saves) {
+      if (entry.saved !== saved) continue;
+      const node = this.nodeOf(id);
+      return node?.kind === 'save' ? node.value : INERT;
+    }
+    return undefined;
+  }
+
+  /** Checks what only the whole trace tells. `site` is where errors without a node of their own belong. */
+  check(input: Input, site: CallSite): void {
+    this.#checker.input(input);
+    this.#collect(site);
+    if (this.#errors.length > 0) return;
+    for (const body of this.#checker.finish().errors) this.#errors.push({ body, location: site.location });
+  }
+
+  /** Ends the recording: placeholders are of no more use. */
+  finish(input: Input): Recording {
+    this.#closed = true;
+    return {
+      graph: { invokes: [{ input }], nodes: this.#nodes },
+      payload: this.#payload.parts,
+      payloadBytes: this.#payload.bytes,
+      saves: this.#saves,
+      locate: (node) => (node === undefined ? undefined : this.#sites[node]?.location),
+    };
+  }
+
+  /** Takes the errors that the checker has found since. */
+  #collect(site: CallSite): void {
+    const found = this.#checker.errors;
+    for (; this.#checked < found.length; this.#checked++) {
+      const body = found[this.#checked];
+      if (body) this.#errors.push({ body, location: site.location });
+    }
+  }
+}

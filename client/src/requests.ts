@@ -1,0 +1,56 @@
+/** Requests that await one answer each: describe, tokenize, detokenize. */
+import type { MessageOf, serverMessages, TracewireError } from '@tracewire/protocol';
+import { violation } from './violation.ts';
+
+type ServerMessages = typeof serverMessages;
+export type AnswerType = 'description' | 'tokens' | 'text';
+export type Answer<K extends AnswerType = AnswerType> = MessageOf<ServerMessages, K>;
+
+interface Pending {
+  readonly wants: AnswerType;
+  readonly resolve: (answer: never) => void;
+  readonly reject: (error: TracewireError) => void;
+}
+
+export class Requests {
+  readonly #pending = new Map<number, Pending>();
+  #last = 0;
+
+  get size(): number {
+    return this.#pending.size;
+  }
+
+  /** A number for a request, and the promise of its answer. */
+  open<K extends AnswerType>(wants: K): { readonly request: number; readonly answer: Promise<Answer<K>> } {
+    this.#last += 1;
+    const request = this.#last;
+    const answer = new Promise<Answer<K>>((resolve, reject) => {
+      this.#pending.set(request, { wants, resolve, reject });
+    });
+    return { request, answer };
+  }
+
+  /** Throws a violation for an answer that nobody waits for. */
+  answer(message: Answer): void {
+    const pending = this.#take(message.request);
+    if (pending.wants !== message.type)
+      throw violation(`${message.type} came for a request of ${pending.wants}`);
+    pending.resolve(message as never);
+  }
+
+  reject(request: number, error: TracewireError): void {
+    this.#take(request).reject(error);
+  }
+
+  rejectAll(error: TracewireError): void {
+    for (const { reject } of this.#pending.values()) reject(error);
+    this.#pending.clear();
+  }
+
+  #take(request: number): Pending {
+    const pending = this.#pending.get(request);
+    if (!pending) throw violation(`an answer to request ${request}, which is not open`);
+    this.#pending.delete(request);
+    return pending;
+  }
+}

@@ -1,0 +1,122 @@
+/**
+ * One run on a connection: checks the order of what the server says, puts values together, acknowledges, and
+ * tells a listener what came. It knows nothing of traces; `execute.ts` ties the two.
+ */
+import {
+  type ErrorBody,
+  isTerminal,
+  type Limits,
+  type MessageOf,
+  type Status,
+  type serverMessages,
+} from '@tracewire/protocol';
+import { Acks } from './acks.ts';
+import type { SavedValue } from './tensor.ts';
+import { type Assembled, read, ValueAssembly } from './value-assembly.ts';
+import { violation } from './violation.ts';
+
+type Message<K extends keyof typeof serverMessages> = MessageOf<typeof serverMessages, K>;
+
+/** What a run tells. After `end` or `refused` nothing more comes. */
+export interface RunListener {
+  /** The terminal status too, before `end`. */
+  status(status: Status): void;
+  value(save: number, value: SavedValue): void;
+  accessError(save: number, error: ErrorBody): void;
+  log(node: number, text: string | undefined, value: SavedValue | undefined): void;
+  progress(done: number, total: number): void;
+  /** The run has ended in this status. */
+  end(status: Status): void;
+  /** The server refused the run, or the connection was lost. */
+  refused(errors: readonly [ErrorBody, ...ErrorBody[]]): void;
+}
+
+/** Alignment adds to the bytes of a value's tensors. */
+const ALIGNMENT_SLACK = 64 * 1024;
+
+export class Run {
+  readonly #listener: RunListener;
+  readonly #assembly: ValueAssembly;
+  readonly #acks: Acks;
+  /** Saves that have no outcome yet. */
+  readonly #open: Set<number>;
+  #seq = 0;
+
+  constructor(saves: Iterable<number>, limits: Limits, listener: RunListener, ack: (seq: number) => void) {
+    this.#listener = listener;
+    this.#open = new Set(saves);
+    this.#assembly = new ValueAssembly(limits.savedBytes + ALIGNMENT_SLACK);
+    this.#acks = new Acks(limits, ack);
+  }
+
+  /** Returns whether the run has ended. */
+  status(message: Message<'status'>): boolean {
+    this.#next(message.seq, 0);
+    const ended = isTerminal(message.state);
+    if (ended) this.#checkEnd(message.state);
+    this.#listener.status(message);
+    if (!ended) return false;
+    this.#acks.flush();
+    this.#listener.end(message);
+    return true;
+  }
+
+  value({ seq, save, value, bytes }: Message<'value'>, payload: Uint8Array): void {
+    this.#next(seq, payload.byteLength);
+    if (!this.#open.has(save)) throw violation(`a value for ${save}, which awaits none`);
+    this.#deliver(this.#assembly.start(save, value, bytes, payload));
+  }
+
+  chunk({ seq, save, offset }: Message<'chunk'>, payload: Uint8Array): void {
+    if (!this.#assembly.isOpen) throw violation(`a chunk of value ${save} without its beginning`);
+    this.#inOrder(seq);
+    this.#acks.took(seq, payload.byteLength);
+    this.#deliver(this.#assembly.part(save, offset, payload));
+  }
+
+  accessError({ seq, save, error }: Message<'access_error'>): void {
+    this.#next(seq, 0);
+    if (!this.#open.delete(save)) throw violation(`an access error for ${save}, which awaits none`);
+    this.#listener.accessError(save, error);
+  }
+
+  log({ seq, node, text, value }: Message<'log'>, payload: Uint8Array): void {
+    this.#next(seq, payload.byteLength);
+    this.#listener.log(node, text, value && read(value, payload));
+  }
+
+  progress({ done, total }: Message<'progress'>): void {
+    this.#listener.progress(done, total);
+  }
+
+  /** Ends the run from outside: it was refused, or the connection is gone. */
+  refuse(errors: readonly ErrorBody[]): void {
+    this.#acks.stop();
+    const [first, ...rest] = errors;
+    const nothing = { code: 'internal' as const, message: 'The server refused the run and did not say why.' };
+    this.#listener.refused([first ?? nothing, ...rest]);
+  }
+
+  /** Takes a message that may not stand between a value's chunks. */
+  #next(seq: number, bytes: number): void {
+    if (this.#assembly.isOpen) throw violation('another message of the run between the chunks of a value');
+    this.#inOrder(seq);
+    this.#acks.took(seq, bytes);
+  }
+
+  #inOrder(seq: number): void {
+    if (seq !== this.#seq + 1) throw violation(`message ${seq} of a run came after ${this.#seq}`);
+    this.#seq = seq;
+  }
+
+  #deliver(assembled: Assembled | undefined): void {
+    if (!assembled) return;
+    this.#open.delete(assembled.save);
+    this.#listener.value(assembled.save, assembled.value);
+  }
+
+  #checkEnd(state: string): void {
+    const [missing] = this.#open;
+    if (missing !== undefined) throw violation(`the run is ${state}, and save ${missing} has no outcome`);
+  }
+}

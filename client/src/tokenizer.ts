@@ -1,0 +1,56 @@
+/** The model's tokenizer, which runs where the model does. */
+import type { Link } from './channel.ts';
+import { atCall } from './errors.ts';
+import { type TraceInput, toIds, toText } from './input.ts';
+import { CallSite } from './location.ts';
+import { A_BOOLEAN, checkOptions } from './options.ts';
+
+/** Where to run; the model's own default if left out. */
+export interface WhereOptions {
+  readonly remote?: boolean | undefined;
+}
+
+export const WHERE_OPTIONS = { remote: A_BOOLEAN };
+
+export class Tokenizer {
+  readonly #link: (options: WhereOptions) => Promise<Link>;
+
+  constructor(link: (options: WhereOptions) => Promise<Link>) {
+    this.#link = link;
+  }
+
+  /** Text to token ids, and each token as the vocabulary spells it (`ĠParis`). */
+  encode(
+    text: string,
+    options: WhereOptions = {},
+  ): Promise<{ readonly ids: number[]; readonly tokens: string[] }> {
+    return this.#call(options, 'encode', async ({ connection, model }) => {
+      const { ids, tokens } = await connection.tokenize(model, toText(text));
+      return { ids, tokens };
+    });
+  }
+
+  /** Token ids to text. */
+  decode(ids: Exclude<TraceInput, string>, options: WhereOptions = {}): Promise<string> {
+    return this.#call(options, 'decode', async ({ connection, model }) => {
+      return connection.detokenize(model, toIds(ids));
+    });
+  }
+
+  /** The tokens of a text, as the vocabulary spells them. */
+  async tokens(text: string, options: WhereOptions = {}): Promise<string[]> {
+    return this.#call(options, 'tokens', async ({ connection, model }) => {
+      return (await connection.tokenize(model, toText(text))).tokens;
+    });
+  }
+
+  async #call<T>(options: WhereOptions, name: string, ask: (link: Link) => Promise<T>): Promise<T> {
+    const site = new CallSite();
+    try {
+      checkOptions(options, WHERE_OPTIONS, `tokenizer.${name}`);
+      return await ask(await this.#link(options));
+    } catch (error) {
+      throw atCall(error, site);
+    }
+  }
+}

@@ -1,0 +1,64 @@
+/** Puts a run's saved values together from their chunks. One value at a time: those of a run don't interleave. */
+import { PayloadReader, type ValueRef } from '@tracewire/protocol';
+import { type SavedValue, toSavedValue } from './tensor.ts';
+import { violation } from './violation.ts';
+
+export interface Assembled {
+  readonly save: number;
+  readonly value: SavedValue;
+}
+
+export class ValueAssembly {
+  readonly #most: number;
+  #open:
+    | { readonly save: number; readonly ref: ValueRef; readonly bytes: Uint8Array; at: number }
+    | undefined;
+
+  /** `most`: bytes a value may have; a size is believed only up to it, for memory is taken before the bytes come. */
+  constructor(most: number) {
+    this.#most = most;
+  }
+
+  get isOpen(): boolean {
+    return this.#open !== undefined;
+  }
+
+  /** The value, if its first message was all of it. */
+  start(save: number, ref: ValueRef, bytes: number, payload: Uint8Array): Assembled | undefined {
+    if (this.#open) throw violation(`value ${save} began before value ${this.#open.save} was complete`);
+    if (bytes > this.#most)
+      throw violation(`value ${save} has ${bytes} bytes, beyond the limit of ${this.#most}`);
+    if (payload.byteLength === bytes) return { save, value: read(ref, payload) };
+    this.#open = { save, ref, bytes: new Uint8Array(bytes), at: 0 };
+    return this.#append(payload);
+  }
+
+  /** The value, if this was its last part. */
+  part(save: number, offset: number, payload: Uint8Array): Assembled | undefined {
+    const open = this.#open;
+    if (open?.save !== save) throw violation(`a chunk of value ${save}, which is not being sent`);
+    if (offset !== open.at) throw violation(`a chunk of value ${save} at ${offset}; ${open.at} was next`);
+    return this.#append(payload);
+  }
+
+  #append(payload: Uint8Array): Assembled | undefined {
+    const open = this.#open;
+    if (!open) return undefined;
+    if (payload.byteLength === 0 || open.at + payload.byteLength > open.bytes.byteLength) {
+      throw violation(`a part of ${payload.byteLength} bytes at ${open.at} of ${open.bytes.byteLength}`);
+    }
+    open.bytes.set(payload, open.at);
+    open.at += payload.byteLength;
+    if (open.at < open.bytes.byteLength) return undefined;
+    this.#open = undefined;
+    return { save: open.save, value: read(open.ref, open.bytes) };
+  }
+}
+
+/** All of the payload belongs to the value. */
+export function read(ref: ValueRef, payload: Uint8Array): SavedValue {
+  const reader = new PayloadReader(payload);
+  const value = reader.value(ref, 'value');
+  reader.end();
+  return toSavedValue(value);
+}

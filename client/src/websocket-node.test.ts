@@ -1,0 +1,96 @@
+/** The WebSocket itself, against real sockets. */
+import { createServer, type Server } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import { concat, SUBPROTOCOL, TracewireError } from '@tracewire/protocol';
+import { afterEach, expect, test } from 'vitest';
+import { WebSocketServer } from 'ws';
+import { openWebSocket } from './websocket-node.ts';
+
+const open: { close(): unknown }[] = [];
+afterEach(() => {
+  for (const server of open.splice(0)) server.close();
+});
+
+async function listening(server: Server): Promise<string> {
+  open.push(server);
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+  return `ws://127.0.0.1:${(server.address() as AddressInfo).port}`;
+}
+
+async function reason(promise: Promise<unknown>): Promise<TracewireError> {
+  const error: unknown = await promise.then(
+    () => new Error('it resolved'),
+    (thrown) => thrown,
+  );
+  if (error instanceof TracewireError) return error;
+  throw error;
+}
+
+test('carries messages both ways, whole, however they are fragmented, and tells of the close', async () => {
+  const http = createServer();
+  const sockets = new WebSocketServer({ server: http, perMessageDeflate: true });
+  sockets.on('connection', (socket) => {
+    expect(socket.protocol).toBe(SUBPROTOCOL);
+    expect(socket.extensions).toBe('');
+    socket.on('message', (data) => {
+      socket.send((data as Buffer).subarray(0, 2), { fin: false });
+      socket.send((data as Buffer).subarray(2), { fin: true });
+      socket.close(1001, 'going away');
+    });
+  });
+  const transport = await openWebSocket(await listening(http));
+  const seen: unknown[] = [];
+  const closed = new Promise<void>((resolve) => {
+    transport.listen({
+      message: (bytes) => seen.push([...bytes]),
+      close: (code, why) => {
+        seen.push([code, why]);
+        resolve();
+      },
+    });
+  });
+  transport.send([Uint8Array.of(1, 2, 3), Uint8Array.of(4, 5)]);
+  await closed;
+  expect(seen).toEqual([
+    [1, 2, 3, 4, 5],
+    [1001, 'going away'],
+  ]);
+  transport.send([concat([])]);
+});
+
+test('a port where nobody listens is unreachable, with the address and what to do', async () => {
+  const http = createServer();
+  const url = await listening(http);
+  http.close();
+  const error = await reason(openWebSocket(url));
+  expect(error.code).toBe('unreachable');
+  expect(error.message).toContain(url);
+  expect(error.message).toContain('npx tracewire serve');
+});
+
+test('a refused upgrade says what the server said', async () => {
+  const http = createServer();
+  http.on('upgrade', (_, socket) => {
+    socket.end('HTTP/1.1 403 Forbidden\r\ncontent-length: 14\r\n\r\nwrong host, eh');
+  });
+  const error = await reason(openWebSocket(await listening(http)));
+  expect(error.code).toBe('refused_upgrade');
+  expect(error.message).toMatch(/\(HTTP 403\): wrong host, eh/);
+});
+
+test('a server of something else is refused', async () => {
+  const http = createServer((_, response) => response.end('hello'));
+  expect((await reason(openWebSocket(await listening(http)))).code).toBe('refused_upgrade');
+  const other = createServer();
+  new WebSocketServer({ server: other, handleProtocols: () => false });
+  expect((await reason(openWebSocket(await listening(other)))).message).toContain(SUBPROTOCOL);
+});
+
+test('a socket that is cut tells at once', async () => {
+  const http = createServer();
+  const sockets = new WebSocketServer({ server: http });
+  sockets.on('connection', (socket) => socket.terminate());
+  const transport = await openWebSocket(await listening(http));
+  const code = await new Promise((resolve) => transport.listen({ message: () => undefined, close: resolve }));
+  expect(code).toBe(1006);
+});
