@@ -70,3 +70,9 @@ export const modelDescription: z.ZodMiniType<ModelDescription> = z.strictObject(
   ),
   parameters: z.array(z.strictObject({ name, dtype, dims: z.array(uint) })),
 });
+
+/** What a module takes or gives at a port: none, one value, or a tuple's. */
+export function portsOf(module: ModuleDescription, port: 'input' | 'output'): readonly PortDescription[] {
+  if (port === 'output') return module.outputs;
+  return module.input ? [module.input] : [];
+}

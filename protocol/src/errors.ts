@@ -31,6 +31,10 @@ export const ERROR_CODES = {
   },
   message_too_large: { meaning: 'A message is larger than the limit.', advice: 'Send less.' },
   run_conflict: { meaning: 'The run id is in use.', advice: 'Choose a new id for each run.' },
+  run_lost: {
+    meaning: 'The server no longer has the run, or its messages.',
+    advice: 'Start it again under a new id.',
+  },
   too_many_runs: {
     meaning: 'The connection has as many runs as it may.',
     advice: 'Wait for one to end.',
@@ -104,6 +108,10 @@ export const ERROR_CODES = {
     advice: 'Reduce on the server: slice, mean, topK.',
   },
   cancelled: { meaning: 'The run was cancelled.', advice: 'Nothing.' },
+  deadline_exceeded: {
+    meaning: 'The run did not end within its deadline.',
+    advice: 'Give it more time, or ask for less.',
+  },
   operation_failed: { meaning: 'The runtime refused or failed an operation.', advice: 'See the message.' },
   too_much_memory: { meaning: 'The run needs more memory than it may.', advice: 'Save or build less.' },
   host_lost: {

@@ -22,6 +22,17 @@ const limits = z.strictObject({
   chunkBytes: uint,
   /** Runs of one connection that have not ended. */
   runs: uint,
+  /** How long a run waits for its client to come back; with the capability `resume`. */
+  resumeMs: z.optional(uint),
+  /** How long an ended detached run is kept; with the capability `detach`. */
+  retainMs: z.optional(uint),
+});
+
+const runOptions = z.strictObject({
+  /** Milliseconds from `received` after which the run is cancelled. */
+  deadlineMs: z.optional(uint.check(z.gte(1))),
+  /** The run outlives its connection; with the capability `detach`. */
+  detach: z.optional(z.literal(true)),
 });
 
 export const report = z.strictObject({
@@ -48,9 +59,17 @@ export const clientMessages = {
     model: name,
     ids: z.array(uint).check(z.maxLength(65_536)),
   }),
-  run: z.strictObject({ type: z.literal('run'), run: id, model: name, graph }),
+  run: z.strictObject({
+    type: z.literal('run'),
+    run: id,
+    model: name,
+    graph,
+    options: z.optional(runOptions),
+  }),
   cancel: z.strictObject({ type: z.literal('cancel'), run: id }),
   ack: z.strictObject({ type: z.literal('ack'), run: id, seq: uint }),
+  /** With the capability `resume`. */
+  resume: z.strictObject({ type: z.literal('resume'), run: id, after: uint }),
 };
 
 const ofRun = { run: id, seq: uint };
@@ -114,6 +133,7 @@ export type ServerMessage = MessageOf<typeof serverMessages>;
 export type Welcome = MessageOf<typeof serverMessages, 'welcome'>;
 export type Status = MessageOf<typeof serverMessages, 'status'>;
 export type Limits = Welcome['limits'];
+export type RunOptions = z.infer<typeof runOptions>;
 export type Report = z.infer<typeof report>;
 export type RunState = (typeof RUN_STATES)[number];
 

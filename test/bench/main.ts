@@ -25,6 +25,7 @@ const rounds = Number(options.rounds);
 
 const server = await startServer('--model', options.model, '--threads', options.threads);
 const model = new LanguageModel(path.basename(options.model), { url: server.url });
+const local = new LanguageModel(options.model, { remote: false });
 const { blocks } = await model.describe();
 const first = blocks[0];
 if (first === undefined) throw new Error('The model has no blocks.');
@@ -50,8 +51,7 @@ for (const tokens of options.tokens.split(',').map(Number)) {
           m.get(first).output.stop();
           return saved;
         }),
-      'local trace, all logits saved': () =>
-        model.trace(ids, { remote: false }, (m) => m.get(logitsModule).output.save()),
+      'local trace, all logits saved': () => local.trace(ids, (m) => m.get(logitsModule).output.save()),
     },
     rounds,
   );
@@ -60,6 +60,7 @@ for (const tokens of options.tokens.split(',').map(Number)) {
   await bare.release();
 }
 await model.close();
+await local.close();
 await server.stop();
 
 function report(tokens: number, timings: ReadonlyMap<string, Timing>): void {

@@ -42,6 +42,11 @@ export class ConnectionRuns {
     if (kept && !kept.run.ended) kept.model.cancel(kept.run);
   }
 
+  /** Throws `run_lost`: nothing is kept for a resume yet. */
+  resume(id: string): void {
+    throw new TracewireError({ code: 'run_lost', message: `This server has no run ${id}.`, run: id });
+  }
+
   /** An ack for a run that has been forgotten is a late one, and means nothing. */
   ack(id: string, seq: number): void {
     const outbox = this.#runs.get(id)?.run.outbox;

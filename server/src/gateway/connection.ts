@@ -64,6 +64,7 @@ export class Connection {
     run: (message, payload) => this.#runs.begin(message, payload),
     cancel: ({ run }) => this.#runs.cancel(run),
     ack: ({ run, seq }) => this.#runs.ack(run, seq),
+    resume: ({ run }) => this.#runs.resume(run),
   };
 
   #receive(bytes: Uint8Array): void {
