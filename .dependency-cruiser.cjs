@@ -53,7 +53,13 @@ module.exports = {
     forbid(
       'one-file-a-side-knows-ws',
       'Logic never touches a socket: a Transport carries it.',
-      { pathNot: ['^client/src/.*websocket.*\\.ts$', '^server/src/gateway/websocket\\.ts$', TESTS] },
+      {
+        pathNot: [
+          '^client/src/.*websocket.*\\.ts$',
+          '^server/src/(gateway|conformance)/websocket\\.ts$',
+          TESTS,
+        ],
+      },
       { path: packageNamed('ws') },
     ),
     forbid(

@@ -8,7 +8,12 @@ export default defineConfig({
   test: {
     environment: 'node',
     include: ['{protocol,client,server}/src/**/*.test.ts', 'test/**/*.test.ts'],
-    exclude: ['**/node_modules/**', '**/dist/**'],
+    // `npm run test:browser` wants Chromium; the other tests want Node alone.
+    exclude: [
+      '**/node_modules/**',
+      '**/dist/**',
+      ...(process.env['TRACEWIRE_BROWSER'] ? [] : ['test/browser/**']),
+    ],
     // A server that prepares a model for the first time takes seconds.
     testTimeout: 20_000,
     hookTimeout: 60_000,

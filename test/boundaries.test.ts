@@ -34,6 +34,8 @@ const IMPORTS: readonly (readonly [file: string, imports: string, rule?: string]
   ['server/src/cli/c.ts', 'onnxruntime-node', 'one-file-knows-onnxruntime'],
   ['server/src/gateway/a.ts', 'ws', 'one-file-a-side-knows-ws'],
   ['server/src/gateway/websocket.ts', 'ws'],
+  ['server/src/conformance/a.ts', 'ws', 'one-file-a-side-knows-ws'],
+  ['server/src/conformance/websocket.ts', 'ws'],
   ['server/src/gateway/b.ts', '../engine/leaf.ts', 'gateway-not-engine'],
   ['server/src/gateway/c.ts', '../host/leaf.ts'],
   ['server/src/host/a.ts', '../gateway/leaf.ts', 'host-below-gateway'],

@@ -1,6 +1,7 @@
 /** A model's way to one engine, remote or local: opened on first use, opened again on the next use after a loss. */
 import { ModelIndex, TracewireError } from '@tracewire/protocol';
-import { type ClientTransport, Connection } from './connection.ts';
+import type { ClientTransport } from './connection.ts';
+import { Conversation } from './conversation.ts';
 import { ModelTree } from './tree.ts';
 
 /** How to reach an engine. */
@@ -12,16 +13,16 @@ export interface Endpoint {
   modelName(announced: readonly string[]): string;
 }
 
-/** A connection that has been welcomed, and what to call the model on it. */
+/** A conversation that has begun, and what to call the model in it. */
 export interface Link {
-  readonly connection: Connection;
+  readonly conversation: Conversation;
   readonly model: string;
 }
 
 export class Channel {
   readonly #endpoint: Endpoint;
   #link: Promise<Link> | undefined;
-  #connection: Connection | undefined;
+  #conversation: Conversation | undefined;
   /** Of the link there is now. */
   #tree: Promise<ModelTree> | undefined;
   #closed = false;
@@ -37,10 +38,10 @@ export class Channel {
     return this.#link;
   }
 
-  /** The model's description as a tree, asked for once a connection. Rejects with `unknown_model` too. */
-  async tree({ connection, model }: Link): Promise<ModelTree> {
-    if (connection !== this.#connection) throw new TracewireError(lost(connection.address));
-    this.#tree ??= connection
+  /** The model's description as a tree, asked for once a conversation. Rejects with `unknown_model` too. */
+  async tree({ conversation, model }: Link): Promise<ModelTree> {
+    if (conversation.failure) throw conversation.failure;
+    this.#tree ??= conversation
       .describe(model)
       .then((description) => new ModelTree(new ModelIndex(description)));
     const tree = this.#tree;
@@ -54,39 +55,31 @@ export class Channel {
   /** Ends what is running with `closed`. Idempotent. */
   close(): void {
     this.#closed = true;
-    this.#connection?.close(closedError());
+    this.#conversation?.close(closedError());
   }
 
   async #open(): Promise<Link> {
-    let connection: Connection | undefined;
+    const { open, address, modelName } = this.#endpoint;
+    const conversation = new Conversation(open, address, () => this.#forget(conversation));
+    this.#conversation = conversation;
     try {
-      const transport = await this.#endpoint.open();
-      if (this.#closed) {
-        transport.close();
-        throw closedError();
-      }
-      connection = new Connection(transport, this.#endpoint.address, () => this.#forget());
-      this.#connection = connection;
-      const { models } = await connection.welcome;
-      return { connection, model: this.#endpoint.modelName(models) };
+      const { models } = await conversation.connect();
+      return { conversation, model: modelName(models) };
     } catch (error) {
-      if (error instanceof TracewireError) connection?.close(error);
-      this.#forget();
+      if (error instanceof TracewireError) conversation.close(error);
+      this.#forget(conversation);
       throw error;
     }
   }
 
-  #forget(): void {
+  #forget(conversation: Conversation): void {
+    if (conversation !== this.#conversation) return;
     this.#link = undefined;
-    this.#connection = undefined;
+    this.#conversation = undefined;
     this.#tree = undefined;
   }
 }
 
 function closedError(): TracewireError {
   return new TracewireError({ code: 'closed', message: 'The model was closed. Make a new LanguageModel.' });
-}
-
-function lost(address: string) {
-  return { code: 'connection_lost' as const, message: `The connection to ${address} was lost.` };
 }

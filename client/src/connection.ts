@@ -1,7 +1,6 @@
 /**
- * The client's side of one conversation: hello and welcome, requests with their answers, runs with their
- * messages. It works on any transport, a WebSocket or the engine in this process, and whatever ends it ends
- * everything that waits on it, at once.
+ * One WebSocket to a server, or whatever carries messages in its place: hello and welcome, and checked messages both
+ * ways. What is said on it is the conversation's (conversation.ts), which goes on on another one when this one is lost.
  */
 import {
   type ClientMessage,
@@ -11,18 +10,14 @@ import {
   dispatch,
   encodeFrame,
   type Handlers,
-  type MessageOf,
+  isLost,
   PROTOCOL_VERSION,
   serverMessages,
-  TracewireError,
+  type TracewireError,
   type Transport,
-  toErrorBody,
   type Welcome,
 } from '@tracewire/protocol';
-import { connectionLost, noWelcome, refusal, tooLarge, versionFault } from './faults.ts';
-import { type Answer, type AnswerType, Requests } from './requests.ts';
-import type { RunListener } from './run.ts';
-import { type RunRequest, Runs } from './runs.ts';
+import { connectionLost, noWelcome, tooLarge, versionFault } from './faults.ts';
 import { toViolation, violation } from './violation.ts';
 
 /** A transport may let the process exit while nothing is asked of it; those that can't just stay. */
@@ -31,114 +26,81 @@ export interface ClientTransport extends Transport {
   busy?(busy: boolean): void;
 }
 
-type ServerMessages = typeof serverMessages;
+/** Everything a server says but its welcome. */
+export type ServerHandlers = Omit<Handlers<typeof serverMessages>, 'welcome'>;
 
 /** The server's time for its welcome. */
 const WELCOME_MS = 10_000;
 const CLIENT = { name: '@tracewire/client', version: '0.1.0' };
+const CAPABILITIES = ['resume', 'detach'];
 
 export class Connection {
-  /** Where it leads, for messages. */
-  readonly address: string;
   /** Settles with the server's welcome, or with why there was none. */
   readonly welcome: Promise<Welcome>;
   readonly #transport: ClientTransport;
-  readonly #requests = new Requests();
-  readonly #runs = new Runs((message, payload) => this.#send(message, payload));
-  readonly #onClose: () => void;
-  #welcomed: Welcome | undefined;
-  #settleWelcome: { resolve: (welcome: Welcome) => void; reject: (error: TracewireError) => void };
-  #failure: TracewireError | undefined;
+  readonly #onClose: (connection: Connection, error: TracewireError, lost: boolean) => void;
+  readonly #handlers: Handlers<typeof serverMessages>;
+  readonly #settleWelcome: { resolve: (welcome: Welcome) => void; reject: (error: TracewireError) => void };
   readonly #timer: ReturnType<typeof setTimeout>;
+  #messageBytes = Number.POSITIVE_INFINITY;
+  #welcomed = false;
+  #failure: TracewireError | undefined;
 
-  /** Says hello. `onClose` is called once, when the connection is of no more use. */
-  constructor(transport: ClientTransport, address: string, onClose: () => void) {
-    this.address = address;
+  /**
+   * Says hello. `onClose` is called once, when the connection is of no more use: with the reason, and whether it was
+   * lost, so that another one may take its place (PROTOCOL.md, section 2.4).
+   */
+  constructor(
+    transport: ClientTransport,
+    address: string,
+    handlers: ServerHandlers,
+    onClose: (connection: Connection, error: TracewireError, lost: boolean) => void,
+  ) {
     this.#transport = transport;
     this.#onClose = onClose;
+    this.#handlers = { ...handlers, welcome: (message) => this.#onWelcome(message) };
     const { promise, ...settle } = withResolvers<Welcome>();
     this.welcome = promise;
     this.#settleWelcome = settle;
     this.#timer = setTimeout(() => this.close(noWelcome(address, WELCOME_MS)), WELCOME_MS);
     transport.listen({
       message: (bytes) => this.#receive(bytes),
-      close: (code, reason) => this.close(connectionLost(address, code, reason)),
+      close: (code, reason) => this.#end(connectionLost(address, code, reason), 1000, isLost(code)),
     });
-    this.#send({ type: 'hello', protocol: PROTOCOL_VERSION, client: CLIENT, capabilities: [] });
+    this.send({ type: 'hello', protocol: PROTOCOL_VERSION, client: CLIENT, capabilities: CAPABILITIES });
   }
 
-  /** A model's description. Rejects with the server's error, such as `unknown_model`. */
-  async describe(model: string): Promise<Answer<'description'>['description']> {
-    const { description } = await this.#request('description', (request) => ({
-      type: 'describe',
-      request,
-      model,
-    }));
-    return description;
+  /** Why the connection is of no more use, once it isn't. */
+  get failure(): TracewireError | undefined {
+    return this.#failure;
   }
 
-  async tokenize(model: string, text: string): Promise<Answer<'tokens'>> {
-    return this.#request('tokens', (request) => ({ type: 'tokenize', request, model, text }));
+  /** Throws `bad_message` or `message_too_large` for what the server would refuse. After a close it does nothing. */
+  send(message: ClientMessage, payload: readonly Uint8Array[] = []): void {
+    checkFrame(clientMessages, { header: message, payload: new Uint8Array() });
+    const parts = encodeFrame(message, payload);
+    const bytes = parts.reduce((sum, part) => sum + part.byteLength, 0);
+    if (bytes > this.#messageBytes) throw tooLarge(bytes, this.#messageBytes);
+    if (!this.#failure) this.#transport.send(parts);
   }
 
-  async detokenize(model: string, ids: readonly number[]): Promise<string> {
-    const list = [...ids];
-    const { text } = await this.#request('text', (request) => ({
-      type: 'detokenize',
-      request,
-      model,
-      ids: list,
-    }));
-    return text;
+  busy(busy: boolean): void {
+    if (!this.#failure) this.#transport.busy?.(busy);
   }
 
-  /**
-   * Starts a run, after the welcome; beyond what the server takes at a time it waits its turn. The result cancels
-   * the run.
-   */
-  run(request: RunRequest, listener: RunListener): () => void {
-    const cancel = this.#runs.start(request, listener, this.#assertWelcomed().limits);
-    this.#updateBusy();
-    return cancel;
-  }
-
-  /** Ends the conversation; all that waits on it fails with the error. Idempotent. */
+  /** Idempotent. */
   close(error: TracewireError, code = 1000): void {
+    this.#end(error, code, false);
+  }
+
+  #end(error: TracewireError, code: number, lost: boolean): void {
     if (this.#failure) return;
     this.#failure = error;
     clearTimeout(this.#timer);
     this.#settleWelcome.reject(error);
-    this.#requests.rejectAll(error);
-    this.#runs.refuseAll(error.body);
     this.#transport.busy?.(false);
     this.#transport.close(code, error.code);
-    this.#onClose();
-  }
-
-  async #request<K extends AnswerType>(
-    wants: K,
-    message: (request: number) => ClientMessage,
-  ): Promise<Answer<K>> {
-    this.#assertWelcomed();
-    const { request, answer } = this.#requests.open(wants);
-    try {
-      this.#send(message(request));
-    } catch (error) {
-      this.#requests.reject(request, new TracewireError(toErrorBody(error)));
-    }
-    this.#updateBusy();
-    return answer;
-  }
-
-  /** Throws `bad_message` or `message_too_large` for what the server would refuse. */
-  #send(message: ClientMessage, payload: readonly Uint8Array[] = []): void {
-    if (this.#failure) throw this.#failure;
-    checkFrame(clientMessages, { header: message, payload: new Uint8Array() });
-    const parts = encodeFrame(message, payload);
-    const bytes = parts.reduce((sum, part) => sum + part.byteLength, 0);
-    const most = this.#welcomed?.limits.messageBytes ?? Number.POSITIVE_INFINITY;
-    if (bytes > most) throw tooLarge(bytes, most);
-    this.#transport.send(parts);
+    this.#onClose(this, error, lost);
   }
 
   #receive(bytes: Uint8Array): void {
@@ -148,60 +110,16 @@ export class Connection {
     } catch (error) {
       this.close(toViolation(error), 4400);
     }
-    if (!this.#failure) this.#updateBusy();
   }
-
-  readonly #handlers: Handlers<ServerMessages> = {
-    welcome: (message) => this.#onWelcome(message),
-    description: (message) => this.#requests.answer(message),
-    tokens: (message) => this.#requests.answer(message),
-    text: (message) => this.#requests.answer(message),
-    error: (message) => this.#onError(message),
-    status: (message) => this.#onStatus(message),
-    value: (message, payload) => this.#runs.get(message.run).value(message, payload),
-    chunk: (message, payload) => this.#runs.get(message.run).chunk(message, payload),
-    access_error: (message) => this.#runs.get(message.run).accessError(message),
-    log: (message, payload) => this.#runs.get(message.run).log(message, payload),
-    progress: (message) => this.#onProgress(message),
-  };
 
   #onWelcome(welcome: Welcome): void {
     if (this.#welcomed) throw violation('a second welcome');
     const fault = versionFault(welcome);
     if (fault) throw fault;
-    this.#welcomed = welcome;
+    this.#welcomed = true;
+    this.#messageBytes = welcome.limits.messageBytes;
     clearTimeout(this.#timer);
     this.#settleWelcome.resolve(welcome);
-  }
-
-  #onError({ request, run, errors }: MessageOf<ServerMessages, 'error'>): void {
-    if (request !== undefined) this.#requests.reject(request, refusal(errors));
-    else if (run !== undefined) {
-      const refused = this.#runs.get(run);
-      this.#runs.end(run, this.#assertWelcomed().limits);
-      refused.refuse(errors);
-      // It can't be told what was refused, so nothing that waits can be trusted to be answered.
-    } else this.close(refusal(errors), 4400);
-  }
-
-  #onStatus(message: MessageOf<ServerMessages, 'status'>): void {
-    const ended = this.#runs.get(message.run).status(message);
-    if (ended) this.#runs.end(message.run, this.#assertWelcomed().limits);
-  }
-
-  /** Not numbered, so it may come after the end. */
-  #onProgress(message: MessageOf<ServerMessages, 'progress'>): void {
-    if (this.#runs.has(message.run)) this.#runs.get(message.run).progress(message);
-  }
-
-  #assertWelcomed(): Welcome {
-    if (this.#failure) throw this.#failure;
-    if (!this.#welcomed) throw new Error('a request before the welcome');
-    return this.#welcomed;
-  }
-
-  #updateBusy(): void {
-    this.#transport.busy?.(!this.#welcomed || this.#requests.size > 0 || this.#runs.size > 0);
   }
 }
 

@@ -1,200 +1,48 @@
-/** Sends a recorded trace, fills its handles as values come, and maps what the server says back to the user's lines. */
-import type { ErrorBody, RunState, Status } from '@tracewire/protocol';
-import { cancelled } from './abort.ts';
-import type { Connection } from './connection.ts';
-import { type LocatedError, TraceError } from './errors.ts';
-import type { CallSite, SourceLocation } from './location.ts';
-import { failSaves, type Recorded } from './record.ts';
-import type { RunListener } from './run.ts';
-import type { Saved } from './saved.ts';
-import type { SavedValue } from './tensor.ts';
+/** Sends a recorded trace, or follows a run of it; what comes fills its handles (filler.ts). */
+import type { Link } from './channel.ts';
+import { type ExecuteOptions, Filler } from './filler.ts';
+import type { CallSite } from './location.ts';
+import type { Recorded } from './record.ts';
+import type { RunRequest } from './runs.ts';
 
-/** A step of a run's life. */
-export interface RunStatus {
-  readonly state: RunState;
-  /** While queued: runs ahead of this one. */
-  readonly position?: number | undefined;
-  /** Hooks that can't fire because a stop comes first. */
-  readonly warnings?: readonly ErrorBody[] | undefined;
+/** A run under way. */
+export interface Execution {
+  /** The run's id; empty if it could not be sent. */
+  readonly run: string;
+  /** Resolves when the server has taken the run in, or rejects as `done` does. */
+  readonly accepted: Promise<void>;
+  /** Resolves when the run has completed. Rejects with a `TraceError`, at once when cancelled or cut off. */
+  readonly done: Promise<void>;
+  /** As aborting its signal would. */
+  cancel(): void;
 }
 
-/** What `.log()` prints. */
-export interface LogEvent {
-  readonly text: string | undefined;
-  readonly value: SavedValue | undefined;
-  readonly location: SourceLocation | undefined;
-}
+/** How a run is sent: as a detached one, or not at all because the server has it (runs.ts). */
+export type How = { readonly detach?: true } & Pick<RunRequest, 'follow'>;
 
-/** Callbacks of one run; one that throws cancels it, and the trace rejects with what was thrown. */
-export interface RunCallbacks {
-  readonly onStatus?: ((status: RunStatus) => void) | undefined;
-  /** Parts of the pass that have run; may be left out. */
-  readonly onProgress?: ((progress: { readonly done: number; readonly total: number }) => void) | undefined;
-  /** Without it, logs go to the console. */
-  readonly onLog?: ((event: LogEvent) => void) | undefined;
-  /** A handle has its value, or its access error, before the run has ended. */
-  readonly onValue?: ((saved: Saved<SavedValue>) => void) | undefined;
-}
-
-export interface ExecuteOptions extends RunCallbacks {
-  readonly signal?: AbortSignal | undefined;
-}
-
-/** Resolves when the run has completed. Rejects with a `TraceError`, at once when cancelled or cut off. */
-export function execute<T>(
-  connection: Connection,
-  model: string,
-  recorded: Recorded<T>,
+export function execute(
+  { conversation, model }: Link,
+  recorded: Recorded<unknown>,
   options: ExecuteOptions,
   site: CallSite,
-): Promise<void> {
-  return new Promise((resolve, reject) => {
-    const execution = new Execution(recorded, options, site, resolve, reject);
-    execution.start(connection, model);
-  });
-}
-
-class Execution implements RunListener {
-  readonly #recorded: Recorded<unknown>;
-  readonly #options: ExecuteOptions;
-  readonly #site: CallSite;
-  readonly #resolve: () => void;
-  readonly #reject: (error: unknown) => void;
-  readonly #abort = (): void => this.#giveUp(this.#aborted(), 'The run was cancelled.');
-  #cancel: () => void = () => undefined;
-  #warnings: readonly ErrorBody[] = [];
-  #over = false;
-
-  constructor(
-    recorded: Recorded<unknown>,
-    options: ExecuteOptions,
-    site: CallSite,
-    resolve: () => void,
-    reject: (error: unknown) => void,
-  ) {
-    this.#recorded = recorded;
-    this.#options = options;
-    this.#site = site;
-    this.#resolve = resolve;
-    this.#reject = reject;
-  }
-
-  start(connection: Connection, model: string): void {
-    const { graph, payload, saves } = this.#recorded.recording;
-    this.#options.signal?.addEventListener('abort', this.#abort, { once: true });
-    try {
-      this.#cancel = connection.run({ model, graph, payload, saves: [...saves.keys()] }, this);
-    } catch (error) {
-      this.#finish(error, 'The run was not sent.');
-    }
-  }
-
-  status({ state, position, warnings }: Status): void {
-    if (warnings) this.#warnings = warnings;
-    this.#tell(() =>
-      this.#options.onStatus?.({
-        state,
-        ...(position === undefined ? {} : { position }),
-        ...(warnings === undefined ? {} : { warnings }),
-      }),
-    );
-  }
-
-  value(save: number, value: SavedValue): void {
-    this.#settle(save, { value });
-  }
-
-  accessError(save: number, body: ErrorBody): void {
-    this.#settle(save, { error: this.#located(body, save) });
-  }
-
-  log(node: number, text: string | undefined, value: SavedValue | undefined): void {
-    const location = this.#recorded.recording.locate(node);
-    this.#tell(() => (this.#options.onLog ?? printLog)({ text, value, location }));
-  }
-
-  progress(done: number, total: number): void {
-    this.#tell(() => this.#options.onProgress?.({ done, total }));
-  }
-
-  end({ state, errors, report }: Status): void {
-    if (this.#over) return;
-    const warnings = this.#warnings.map((body) => ({ ...body, location: this.#located(body).location }));
-    if (report) this.#recorded.report.outcome = { value: { ...report, warnings } };
-    if (state === 'completed') this.#finish();
-    else if (state === 'cancelled') this.#finish(this.#aborted(), 'The run was cancelled.');
-    else this.#finish(this.#traceError(errors ?? []), 'The run failed.');
-  }
-
-  refused(errors: readonly ErrorBody[]): void {
-    this.#finish(this.#traceError(errors), 'The trace did not run to its end.');
-  }
-
-  #settle(save: number, outcome: { readonly value: SavedValue } | { readonly error: LocatedError }): void {
-    const entry = this.#recorded.recording.saves.get(save);
-    if (this.#over || !entry) return;
-    entry.slot.outcome = outcome;
-    this.#tell(() => this.#options.onValue?.(entry.saved));
-  }
-
-  /** Calls the user back; what they throw ends the run. */
-  #tell(callback: () => void): void {
-    if (this.#over) return;
-    try {
-      callback();
-    } catch (error) {
-      this.#giveUp(error, 'A callback of the trace threw.');
-    }
-  }
-
-  #giveUp(error: unknown, why: string): void {
-    if (this.#over) return;
-    this.#cancel();
-    this.#finish(error, why);
-  }
-
-  #finish(error?: unknown, why = ''): void {
-    if (this.#over) return;
-    this.#over = true;
-    this.#options.signal?.removeEventListener('abort', this.#abort);
-    const { recording, report } = this.#recorded;
-    if (error === undefined) {
-      failSaves(recording, report, { code: 'unset', message: 'The server sent nothing for it.' }, this.#site);
-      this.#resolve();
-      return;
-    }
-    const code = error instanceof TraceError && error.code === 'cancelled' ? 'cancelled' : 'unset';
-    const cause = error instanceof TraceError ? error.body : undefined;
-    failSaves(recording, report, { code, message: why, cause }, this.#site);
-    this.#reject(error);
-  }
-
-  #aborted(): TraceError {
-    const cause = cancelled(this.#options.signal?.reason);
-    return new TraceError([{ body: cause.body, location: this.#site.location }], { cause });
-  }
-
-  #traceError(errors: readonly ErrorBody[]): TraceError {
-    const [first, ...rest] = errors.map((body) => this.#located(body));
-    const nothing = {
-      body: { code: 'internal' as const, message: 'The run failed and the server did not say why.' },
-    };
-    return new TraceError([first ?? { ...nothing, location: this.#site.location }, ...rest]);
-  }
-
-  /** The line of the node that an error names, or else of `node`, or of the call. */
-  #located(body: ErrorBody, node?: number): LocatedError {
-    const { locate } = this.#recorded.recording;
-    return { body, location: locate(nodeOf(body)) ?? locate(node) ?? this.#site.location };
-  }
-}
-
-/** The innermost node that an error or its causes name. */
-function nodeOf({ node, path, cause }: ErrorBody): number | undefined {
-  const field = /^graph\.nodes\.(\d+)/.exec(path ?? '')?.[1];
-  return (cause && nodeOf(cause)) ?? node ?? (field === undefined ? undefined : Number(field));
-}
-
-function printLog({ text, value }: LogEvent): void {
-  console.log(...[text, value].filter((part) => part !== undefined));
+  { detach, follow }: How = {},
+): Execution {
+  const { graph, payload, saves } = recorded.recording;
+  const { deadlineMs } = options;
+  const runOptions = { ...(deadlineMs === undefined ? {} : { deadlineMs }), ...(detach ? { detach } : {}) };
+  const filler = new Filler(recorded, options, site);
+  const run = filler.start(() =>
+    conversation.run(
+      {
+        model,
+        graph,
+        payload,
+        saves: [...saves.keys()],
+        options: Object.keys(runOptions).length > 0 ? runOptions : undefined,
+        follow,
+      },
+      filler,
+    ),
+  );
+  return { run, accepted: filler.accepted, done: filler.done, cancel: () => filler.abort() };
 }

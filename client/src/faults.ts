@@ -1,5 +1,12 @@
 /** Errors of a conversation that the client finds itself. */
-import { type ErrorBody, OPSET, PROTOCOL_VERSION, TracewireError, type Welcome } from '@tracewire/protocol';
+import {
+  type ErrorBody,
+  OPSET,
+  PROTOCOL_VERSION,
+  TracewireError,
+  toErrorBody,
+  type Welcome,
+} from '@tracewire/protocol';
 
 /** The server refused something; it may have found several errors, and the first stands for them. */
 export function refusal(errors: readonly ErrorBody[]): TracewireError {
@@ -25,6 +32,19 @@ export function connectionLost(address: string, code: number, reason: string): T
     code: 'connection_lost',
     message: `The connection to ${address} was lost (${why}).`,
   });
+}
+
+/** The connection was lost, and could not be had again. */
+export function notRegained({ message: lost }: TracewireError, thrown: unknown): TracewireError {
+  const cause = toErrorBody(thrown);
+  const message = `${lost} It could not be made again: ${cause.message}`;
+  return new TracewireError({ code: 'connection_lost', message, cause }, { cause: thrown });
+}
+
+/** A server that was started anew has nothing of what ran before. */
+export function newEpoch(address: string, hasRuns: boolean): TracewireError {
+  const message = `The server at ${address} was started anew while the connection was lost.`;
+  return new TracewireError({ code: hasRuns ? 'run_lost' : 'connection_lost', message });
 }
 
 export function tooLarge(bytes: number, most: number): TracewireError {

@@ -6,18 +6,20 @@ export {
   type ModelDescription,
   TracewireError,
 } from '@tracewire/protocol';
+export type { DetachedRun } from './detached.ts';
 export { type LocatedError, TraceError, ValueNotSetError } from './errors.ts';
-export type { LogEvent, RunStatus } from './execute.ts';
+export type { LogEvent, RunStatus } from './filler.ts';
 export { concat, where } from './functions.ts';
 export type { TraceInput } from './input.ts';
 export type { Literal } from './literal.ts';
 export type { SourceLocation } from './location.ts';
-export { LanguageModel, type LanguageModelOptions, type TraceOptions } from './model.ts';
+export { type AttachOptions, LanguageModel, type LanguageModelOptions, type TraceOptions } from './model.ts';
 export type { KnownModules, Module, ModuleList, TensorModule } from './module-types.ts';
 export type { Nested } from './nested.ts';
 export type { OperandLike } from './operands.ts';
 export type { Place } from './place.ts';
 export type { PlaceSlice } from './place-slice.ts';
+export type { ConnectionEvent } from './reconnect.ts';
 export type { Axes } from './reduction.ts';
 export type { Saved } from './saved.ts';
 export type { Scalar } from './scalar.ts';

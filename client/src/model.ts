@@ -1,14 +1,25 @@
 /** The model as users hold it: where its engine is, and what can be asked of it. Nothing global, nothing mutable. */
-import type { ModelDescription, Transport, Welcome } from '@tracewire/protocol';
+import type { Input, ModelDescription, Transport, Welcome } from '@tracewire/protocol';
 import { abortable } from './abort.ts';
 import { Channel, type Link } from './channel.ts';
+import { checkRunId, type DetachedRun, detachedRun, mustOfferDetach } from './detached.ts';
 import { atCall, localError } from './errors.ts';
-import { type ExecuteOptions, execute } from './execute.ts';
+import { type Execution, execute, type How } from './execute.ts';
+import type { ExecuteOptions } from './filler.ts';
 import { type TraceInput, toInput } from './input.ts';
 import { localEndpoint } from './local.ts';
 import { CallSite } from './location.ts';
-import { A_BOOLEAN, A_FUNCTION, A_SIGNAL, A_STRING, checkOptions, describe } from './options.ts';
-import { record } from './record.ts';
+import {
+  A_BOOLEAN,
+  A_DURATION,
+  A_FUNCTION,
+  A_SIGNAL,
+  A_STRING,
+  checkOptions,
+  describe,
+  type OptionRule,
+} from './options.ts';
+import { type Recorded, record } from './record.ts';
 import { remoteEndpoint } from './remote.ts';
 import { Tokenizer, WHERE_OPTIONS, type WhereOptions } from './tokenizer.ts';
 import type { Trace } from './trace-context.ts';
@@ -25,15 +36,23 @@ export interface LanguageModelOptions {
 /** Options of one trace. */
 export interface TraceOptions extends WhereOptions, ExecuteOptions {}
 
+/** Options for following a run that was started elsewhere. */
+export type AttachOptions = Omit<TraceOptions, 'deadlineMs'>;
+
 const MODEL_OPTIONS = { url: A_STRING, remote: A_BOOLEAN, connect: A_FUNCTION };
-const TRACE_OPTIONS = {
+const ATTACH_OPTIONS = {
   ...WHERE_OPTIONS,
   signal: A_SIGNAL,
   onStatus: A_FUNCTION,
   onProgress: A_FUNCTION,
   onLog: A_FUNCTION,
   onValue: A_FUNCTION,
+  onConnection: A_FUNCTION,
 };
+const TRACE_OPTIONS = { ...ATTACH_OPTIONS, deadlineMs: A_DURATION };
+
+/** A trace that is written down only to know what another run saves needs an input, and no particular one. */
+const ANY_INPUT: Input = { ids: [0] };
 
 /**
  * A language model on a server, or in this process. It connects on first use and again after a loss; an idle
@@ -71,14 +90,47 @@ export class LanguageModel {
   async trace<T>(input: TraceInput, ...rest: readonly unknown[]): Promise<T> {
     const site = new CallSite();
     try {
-      const { options, fn } = toArguments<T>(rest);
+      const { options, fn } = toArguments<T>(rest, TRACE_OPTIONS, 'trace');
+      const { result, execution } = await this.#execute(toInput(input), options, fn, site);
+      await execution.done;
+      return result;
+    } catch (error) {
+      throw atCall(error, site);
+    }
+  }
+
+  /**
+   * Starts a trace as a detached run: it outlives this client, and the server keeps what it saved for a while
+   * (`server()` tells: `limits.retainMs`). Resolves when the server has taken it in; `wait()` then does what `trace`
+   * does. Rejects with what is wrong with the trace, as `trace` does.
+   */
+  start<T>(input: TraceInput, fn: (m: Trace) => T): Promise<DetachedRun<T>>;
+  start<T>(input: TraceInput, options: TraceOptions, fn: (m: Trace) => T): Promise<DetachedRun<T>>;
+  async start<T>(input: TraceInput, ...rest: readonly unknown[]): Promise<DetachedRun<T>> {
+    const site = new CallSite();
+    try {
+      const { options, fn } = toArguments<T>(rest, TRACE_OPTIONS, 'start');
       const start = toInput(input);
-      const channel = this.#channel(options);
-      const link = await abortable(channel.link(), options.signal);
-      const tree = await abortable(channel.tree(link), options.signal);
-      const recorded = record(tree, start, site, fn);
-      await execute(link.connection, link.model, recorded, options, site);
-      return recorded.result;
+      const { result, execution } = await this.#execute(start, options, fn, site, { detach: true });
+      return await detachedRun(result, execution);
+    } catch (error) {
+      throw atCall(error, site);
+    }
+  }
+
+  /**
+   * Follows a run that `start` began, here or in another process, from its first message on. `fn` is the function that
+   * `start` was given: it tells which values the run saves. Rejects with `run_lost` where the server has the run no more.
+   */
+  attach<T>(run: string, fn: (m: Trace) => T): Promise<DetachedRun<T>>;
+  attach<T>(run: string, options: AttachOptions, fn: (m: Trace) => T): Promise<DetachedRun<T>>;
+  async attach<T>(run: string, ...rest: readonly unknown[]): Promise<DetachedRun<T>> {
+    const site = new CallSite();
+    try {
+      checkRunId(run);
+      const { options, fn } = toArguments<T>(rest, ATTACH_OPTIONS, 'attach');
+      const { result, execution } = await this.#execute(ANY_INPUT, options, fn, site, { follow: run });
+      return await detachedRun(result, execution);
     } catch (error) {
       throw atCall(error, site);
     }
@@ -95,7 +147,7 @@ export class LanguageModel {
 
   /** What the server says of itself: version, models, limits. */
   async server(options: WhereOptions = {}): Promise<Welcome> {
-    return this.#ask(options, 'server', (_, link) => link.connection.welcome);
+    return this.#ask(options, 'server', (_, link) => link.conversation.welcome);
   }
 
   /** Ends the connections; what still runs rejects with `closed`. Idempotent. */
@@ -108,10 +160,26 @@ export class LanguageModel {
     await this.close();
   }
 
+  /** Writes the trace down and sends it, or follows the run that is one. */
+  async #execute<T>(
+    input: Input,
+    options: TraceOptions,
+    fn: (m: Trace) => T,
+    site: CallSite,
+    how: How = {},
+  ): Promise<Pick<Recorded<T>, 'result'> & { readonly execution: Execution }> {
+    const channel = this.#channel(options);
+    const link = await abortable(channel.link(), options.signal);
+    if (how.detach || how.follow !== undefined) mustOfferDetach(link.conversation.welcome);
+    const tree = await abortable(channel.tree(link), options.signal);
+    const recorded = record(tree, input, site, fn);
+    return { result: recorded.result, execution: execute(link, recorded, options, site, how) };
+  }
+
   async #ask<T>(
     options: WhereOptions,
     name: string,
-    ask: (channel: Channel, link: Link) => Promise<T>,
+    ask: (channel: Channel, link: Link) => T | Promise<T>,
   ): Promise<T> {
     const site = new CallSite();
     try {
@@ -129,10 +197,15 @@ export class LanguageModel {
 }
 
 /** `(fn)` or `(options, fn)`. */
-function toArguments<T>(rest: readonly unknown[]): { options: TraceOptions; fn: (m: Trace) => T } {
+function toArguments<T>(
+  rest: readonly unknown[],
+  rules: Readonly<Record<string, OptionRule>>,
+  name: 'trace' | 'start' | 'attach',
+): { options: TraceOptions; fn: (m: Trace) => T } {
   const [options, fn] = rest.length < 2 ? [{}, rest[0]] : rest;
-  checkOptions(options, TRACE_OPTIONS, 'trace');
+  checkOptions(options, rules, name);
   if (typeof fn === 'function') return { options: options as TraceOptions, fn: fn as (m: Trace) => T };
-  const message = `trace wants a function that writes the trace, not ${describe(fn)}: model.trace(text, (m) => m.lm_head.output.save()).`;
+  const first = name === 'attach' ? 'run' : 'text';
+  const message = `${name} wants a function that writes the trace, not ${describe(fn)}: model.${name}(${first}, (m) => m.lm_head.output.save()).`;
   throw localError('misuse', message, { wanted: 'a function', got: describe(fn) });
 }

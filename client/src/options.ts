@@ -16,6 +16,11 @@ export const A_SIGNAL: OptionRule = {
   test: (value) => value instanceof AbortSignal,
 };
 
+export const A_DURATION: OptionRule = {
+  wanted: 'a whole number of milliseconds, at least 1',
+  test: (value) => Number.isSafeInteger(value) && Number(value) >= 1,
+};
+
 /** Throws `unknown_option` or `bad_input`. An option that is undefined counts as absent. */
 export function checkOptions(
   options: unknown,

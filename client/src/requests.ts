@@ -1,5 +1,5 @@
 /** Requests that await one answer each: describe, tokenize, detokenize. */
-import type { MessageOf, serverMessages, TracewireError } from '@tracewire/protocol';
+import type { ClientMessage, MessageOf, serverMessages, TracewireError } from '@tracewire/protocol';
 import { violation } from './violation.ts';
 
 type ServerMessages = typeof serverMessages;
@@ -7,6 +7,8 @@ export type AnswerType = 'description' | 'tokens' | 'text';
 export type Answer<K extends AnswerType = AnswerType> = MessageOf<ServerMessages, K>;
 
 interface Pending {
+  /** Sent again when the connection is lost before its answer came. */
+  readonly message: ClientMessage;
   readonly wants: AnswerType;
   readonly resolve: (answer: never) => void;
   readonly reject: (error: TracewireError) => void;
@@ -20,14 +22,20 @@ export class Requests {
     return this.#pending.size;
   }
 
-  /** A number for a request, and the promise of its answer. */
-  open<K extends AnswerType>(wants: K): { readonly request: number; readonly answer: Promise<Answer<K>> } {
+  /** What waits for an answer. */
+  get messages(): ClientMessage[] {
+    return [...this.#pending.values()].map(({ message }) => message);
+  }
+
+  /** A number for a request, its message, and the promise of its answer. */
+  open<K extends AnswerType>(wants: K, toMessage: (request: number) => ClientMessage) {
     this.#last += 1;
     const request = this.#last;
+    const message = toMessage(request);
     const answer = new Promise<Answer<K>>((resolve, reject) => {
-      this.#pending.set(request, { wants, resolve, reject });
+      this.#pending.set(request, { message, wants, resolve, reject });
     });
-    return { request, answer };
+    return { request, message, answer };
   }
 
   /** Throws a violation for an answer that nobody waits for. */

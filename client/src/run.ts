@@ -1,6 +1,7 @@
 /**
- * One run on a connection: checks the order of what the server says, puts values together, acknowledges, and
- * tells a listener what came. It knows nothing of traces; `execute.ts` ties the two.
+ * One run, on one connection after another: checks the order of what the server says, puts values together,
+ * acknowledges, and tells a listener what came. It knows nothing of traces; `execute.ts` ties the two. A value that was
+ * cut off in the middle goes on with its next chunk, for chunks have numbers too.
  */
 import {
   type ErrorBody,
@@ -11,6 +12,7 @@ import {
   type serverMessages,
 } from '@tracewire/protocol';
 import { Acks } from './acks.ts';
+import type { ConnectionEvent } from './reconnect.ts';
 import type { SavedValue } from './tensor.ts';
 import { type Assembled, read, ValueAssembly } from './value-assembly.ts';
 import { violation } from './violation.ts';
@@ -25,11 +27,16 @@ export interface RunListener {
   accessError(save: number, error: ErrorBody): void;
   log(node: number, text: string | undefined, value: SavedValue | undefined): void;
   progress(done: number, total: number): void;
+  /** What becomes of the connection. */
+  connection(event: ConnectionEvent): void;
   /** The run has ended in this status. */
   end(status: Status): void;
   /** The server refused the run, or the connection was lost. */
   refused(errors: readonly [ErrorBody, ...ErrorBody[]]): void;
 }
+
+const OTHER_TRACE =
+  'The run saves other values than this trace. Attach with the function that the run was started with.';
 
 /** Alignment adds to the bytes of a value's tensors. */
 const ALIGNMENT_SLACK = 64 * 1024;
@@ -40,13 +47,26 @@ export class Run {
   readonly #acks: Acks;
   /** Saves that have no outcome yet. */
   readonly #open: Set<number>;
+  /** Whether somebody else started the run, from a trace that may have been another. */
+  readonly #followed: boolean;
   #seq = 0;
 
-  constructor(saves: Iterable<number>, limits: Limits, listener: RunListener, ack: (seq: number) => void) {
+  constructor(
+    { saves, follow }: { readonly saves: Iterable<number>; readonly follow?: string | undefined },
+    limits: Limits,
+    listener: RunListener,
+    ack: (seq: number) => void,
+  ) {
     this.#listener = listener;
     this.#open = new Set(saves);
+    this.#followed = follow !== undefined;
     this.#assembly = new ValueAssembly(limits.savedBytes + ALIGNMENT_SLACK);
     this.#acks = new Acks(limits, ack);
+  }
+
+  /** The last message that came. */
+  get seq(): number {
+    return this.#seq;
   }
 
   /** Returns whether the run has ended. */
@@ -63,7 +83,7 @@ export class Run {
 
   value({ seq, save, value, bytes }: Message<'value'>, payload: Uint8Array): void {
     this.#next(seq, payload.byteLength);
-    if (!this.#open.has(save)) throw violation(`a value for ${save}, which awaits none`);
+    if (!this.#open.has(save)) this.#unawaited(`a value for ${save}, which awaits none`);
     this.#deliver(this.#assembly.start(save, value, bytes, payload));
   }
 
@@ -76,7 +96,7 @@ export class Run {
 
   accessError({ seq, save, error }: Message<'access_error'>): void {
     this.#next(seq, 0);
-    if (!this.#open.delete(save)) throw violation(`an access error for ${save}, which awaits none`);
+    if (!this.#open.delete(save)) this.#unawaited(`an access error for ${save}, which awaits none`);
     this.#listener.accessError(save, error);
   }
 
@@ -87,6 +107,10 @@ export class Run {
 
   progress({ done, total }: Message<'progress'>): void {
     this.#listener.progress(done, total);
+  }
+
+  connection(event: ConnectionEvent): void {
+    this.#listener.connection(event);
   }
 
   /** Ends the run from outside: it was refused, or the connection is gone. */
@@ -117,6 +141,12 @@ export class Run {
 
   #checkEnd(state: string): void {
     const [missing] = this.#open;
-    if (missing !== undefined) throw violation(`the run is ${state}, and save ${missing} has no outcome`);
+    if (missing !== undefined) this.#unawaited(`the run is ${state}, and save ${missing} has no outcome`);
+  }
+
+  /** The server's fault, unless it runs another trace than this one. */
+  #unawaited(what: string): void {
+    if (!this.#followed) throw violation(what);
+    this.#listener.refused([{ code: 'misuse', message: OTHER_TRACE }]);
   }
 }

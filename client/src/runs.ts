@@ -1,11 +1,16 @@
-/** The runs of a connection: those that the server works on, and those that wait until it takes another. */
+/**
+ * The runs of a conversation: those that the server works on, and those that wait until it takes another, or until there
+ * is a connection again.
+ */
 import {
   type ClientMessage,
   type ErrorBody,
   type Graph,
   type Limits,
+  type RunOptions,
   toErrorBody,
 } from '@tracewire/protocol';
+import type { ConnectionEvent } from './reconnect.ts';
 import { Run, type RunListener } from './run.ts';
 import { violation } from './violation.ts';
 
@@ -16,43 +21,60 @@ export interface RunRequest {
   readonly payload: readonly Uint8Array[];
   /** Ids of the save nodes. */
   readonly saves: Iterable<number>;
+  readonly options?: RunOptions | undefined;
+  /** The id of a run that the server has already: it is followed, and nothing is run. */
+  readonly follow?: string | undefined;
+}
+
+/** A run as whoever asked for it holds it. */
+export interface OpenRun {
+  readonly id: string;
+  cancel(): void;
 }
 
 /** A run that was asked for, sent or not. */
-interface HeldRun {
+interface Entry {
   readonly id: string;
   readonly request: RunRequest;
-  readonly listener: RunListener;
+  readonly run: Run;
+  cancelled: boolean;
+}
+
+/** What runs are sent on: a connection. It may throw a `TracewireError`; a run is refused with it then. */
+interface Wire {
+  send(message: ClientMessage, payload?: readonly Uint8Array[]): void;
 }
 
 export class Runs {
-  readonly #send: (message: ClientMessage, payload?: readonly Uint8Array[]) => void;
-  readonly #running = new Map<string, Run>();
-  readonly #held: HeldRun[] = [];
-
-  /** `send` may throw a `TracewireError`; the run is refused with it then. */
-  constructor(send: (message: ClientMessage, payload?: readonly Uint8Array[]) => void) {
-    this.#send = send;
-  }
+  readonly #running = new Map<string, Entry>();
+  readonly #held: Entry[] = [];
+  #wire: Wire | undefined;
+  #most = 1;
 
   /** How many have not ended. */
   get size(): number {
     return this.#running.size + this.#held.length;
   }
 
-  /** Sends a run, now or when the server takes one more. The result cancels it. */
-  start(request: RunRequest, listener: RunListener, limits: Limits): () => void {
-    const entry = { id: newRunId(), request, listener };
-    this.#held.push(entry);
-    this.#startHeld(limits);
-    return () => this.#cancel(entry);
+  /** Sends a run, now or when the server takes one more. */
+  start(request: RunRequest, listener: RunListener, limits: Limits): OpenRun {
+    const id = request.follow ?? newRunId();
+    const ack = (seq: number): void => this.#wire?.send({ type: 'ack', run: id, seq });
+    const run = new Run(request, limits, listener, ack);
+    const entry: Entry = { id, request, run, cancelled: false };
+    this.#most = Math.max(1, limits.runs);
+    if (this.#follows(id))
+      run.refuse([{ code: 'run_conflict', message: `This client has run ${id} already.` }]);
+    else this.#held.push(entry);
+    this.#startHeld();
+    return { id, cancel: () => this.#cancel(entry) };
   }
 
   /** Throws a violation for a run that is not open. */
   get(id: string): Run {
-    const run = this.#running.get(id);
-    if (!run) throw violation(`a message of run ${id}, which is not open`);
-    return run;
+    const entry = this.#running.get(id);
+    if (!entry) throw violation(`a message of run ${id}, which is not open`);
+    return entry.run;
   }
 
   has(id: string): boolean {
@@ -60,42 +82,73 @@ export class Runs {
   }
 
   /** A run has ended, so another may start. */
-  end(id: string, limits: Limits): void {
+  end(id: string): void {
     this.#running.delete(id);
-    this.#startHeld(limits);
+    this.#startHeld();
+  }
+
+  /** There is a connection: what ran on an earlier one goes on after the last message that came. */
+  connect(wire: Wire): void {
+    this.#wire = wire;
+    for (const entry of this.#running.values()) {
+      this.#sendStart(wire, entry);
+      if (entry.cancelled) wire.send({ type: 'cancel', run: entry.id });
+    }
+    this.#startHeld();
+  }
+
+  /** The connection is lost. */
+  disconnect(): void {
+    this.#wire = undefined;
+  }
+
+  /** Tells all runs what becomes of their connection. */
+  tell(event: ConnectionEvent): void {
+    for (const { run } of [...this.#running.values(), ...this.#held]) run.connection(event);
   }
 
   refuseAll(error: ErrorBody): void {
-    const running = [...this.#running.values()];
-    const held = this.#held.splice(0);
+    const entries = [...this.#running.values(), ...this.#held.splice(0)];
     this.#running.clear();
-    for (const run of running) run.refuse([error]);
-    for (const { listener } of held) listener.refused([error]);
+    for (const { run } of entries) run.refuse([error]);
   }
 
-  #startHeld(limits: Limits): void {
-    while (this.#running.size < Math.max(1, limits.runs)) {
+  #follows(id: string): boolean {
+    return this.#running.has(id) || this.#held.some((entry) => entry.id === id);
+  }
+
+  #startHeld(): void {
+    while (this.#wire && this.#running.size < this.#most) {
       const next = this.#held.shift();
       if (!next) return;
-      this.#startNow(next, limits);
+      this.#startNow(this.#wire, next);
     }
   }
 
-  #startNow({ id, request: { model, graph, payload, saves }, listener }: HeldRun, limits: Limits): void {
-    const ack = (seq: number): void => this.#send({ type: 'ack', run: id, seq });
+  #startNow(wire: Wire, entry: Entry): void {
     try {
-      this.#send({ type: 'run', run: id, model, graph: graph as never }, payload);
+      this.#sendStart(wire, entry);
     } catch (error) {
-      listener.refused([toErrorBody(error)]);
-      return;
+      return entry.run.refuse([toErrorBody(error)]);
     }
-    this.#running.set(id, new Run(saves, limits, listener, ack));
+    this.#running.set(entry.id, entry);
   }
 
-  #cancel(entry: HeldRun): void {
+  /**
+   * A `run` that nothing has been heard of may not have arrived, so it is sent again under its id: the server runs it
+   * once. Of any other the messages after the last one are asked for.
+   */
+  #sendStart(wire: Wire, { id, request, run }: Entry): void {
+    const { model, graph, payload, options, follow } = request;
+    if (run.seq > 0 || follow !== undefined) return wire.send({ type: 'resume', run: id, after: run.seq });
+    wire.send({ type: 'run', run: id, model, graph: graph as never, options }, payload);
+  }
+
+  #cancel(entry: Entry): void {
+    entry.cancelled = true;
     const place = this.#held.indexOf(entry);
     if (place >= 0) this.#held.splice(place, 1);
-    else if (this.#running.has(entry.id)) this.#send({ type: 'cancel', run: entry.id });
+    else if (this.#running.get(entry.id) === entry) this.#wire?.send({ type: 'cancel', run: entry.id });
   }
 }
 

@@ -24,23 +24,23 @@ export class Tokenizer {
     text: string,
     options: WhereOptions = {},
   ): Promise<{ readonly ids: number[]; readonly tokens: string[] }> {
-    return this.#call(options, 'encode', async ({ connection, model }) => {
-      const { ids, tokens } = await connection.tokenize(model, toText(text));
+    return this.#call(options, 'encode', async ({ conversation, model }) => {
+      const { ids, tokens } = await conversation.tokenize(model, toText(text));
       return { ids, tokens };
     });
   }
 
   /** Token ids to text. */
   decode(ids: Exclude<TraceInput, string>, options: WhereOptions = {}): Promise<string> {
-    return this.#call(options, 'decode', async ({ connection, model }) => {
-      return connection.detokenize(model, toIds(ids));
+    return this.#call(options, 'decode', async ({ conversation, model }) => {
+      return conversation.detokenize(model, toIds(ids));
     });
   }
 
   /** The tokens of a text, as the vocabulary spells them. */
   async tokens(text: string, options: WhereOptions = {}): Promise<string[]> {
-    return this.#call(options, 'tokens', async ({ connection, model }) => {
-      return (await connection.tokenize(model, toText(text))).tokens;
+    return this.#call(options, 'tokens', async ({ conversation, model }) => {
+      return (await conversation.tokenize(model, toText(text))).tokens;
     });
   }
 

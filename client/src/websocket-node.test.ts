@@ -94,3 +94,51 @@ test('a socket that is cut tells at once', async () => {
   const code = await new Promise((resolve) => transport.listen({ message: () => undefined, close: resolve }));
   expect(code).toBe(1006);
 });
+
+test('while something waits, a peer that answers no ping is gone; one that answers is not', async () => {
+  const http = createServer();
+  const sockets = new WebSocketServer({ server: http, autoPong: false });
+  let pings = 0;
+  sockets.on('connection', (socket) => {
+    socket.on('ping', () => {
+      pings += 1;
+      if (pings < 4) socket.pong();
+    });
+  });
+  const transport = await openWebSocket(await listening(http), 20);
+  const closed = new Promise((resolve) => transport.listen({ message: () => undefined, close: resolve }));
+  await new Promise((resolve) => setTimeout(resolve, 60));
+  expect(pings).toBe(0);
+  transport.busy?.(true);
+  expect(await closed).toBe(1006);
+  expect(pings).toBe(4);
+});
+
+test('while nothing waits, silence is no loss, nor is it counted later', async () => {
+  const http = createServer();
+  new WebSocketServer({ server: http });
+  const transport = await openWebSocket(await listening(http), 20);
+  let closes = 0;
+  transport.listen({
+    message: () => undefined,
+    close: () => {
+      closes += 1;
+    },
+  });
+  for (const busy of [true, false, true]) {
+    transport.busy?.(busy);
+    await new Promise((resolve) => setTimeout(resolve, 70));
+  }
+  expect(closes).toBe(0);
+  transport.close();
+  expect(closes).toBe(1);
+});
+
+test('a refusal that passes says when another try may work', async () => {
+  const http = createServer();
+  http.on('upgrade', (_, socket) => {
+    socket.end('HTTP/1.1 503 Service Unavailable\r\ncontent-length: 7\r\n\r\nloading');
+  });
+  const error = await reason(openWebSocket(await listening(http)));
+  expect([error.code, error.body.retryAfterMs]).toEqual(['refused_upgrade', 1000]);
+});

@@ -16,11 +16,13 @@ const OPTIONS = {
 };
 /** While something is awaited, a peer that answers no ping for so long is gone, whatever TCP believes. */
 const PING_MS = 20_000;
+/** When it may be worth another try. */
+const REFUSED_RETRY_MS = 1000;
 /** Of a refusal's text. */
 const MOST_REFUSAL_BYTES = 4096;
 
 /** Rejects with `unreachable` when nobody answers within 10 s, `refused_upgrade` when a server says no. */
-export function openWebSocket(url: string): Promise<ClientTransport> {
+export function openWebSocket(url: string, pingMs = PING_MS): Promise<ClientTransport> {
   const socket = new WebSocket(url, SUBPROTOCOL, OPTIONS);
   socket.binaryType = 'arraybuffer';
   const inbox = new Inbox();
@@ -34,7 +36,7 @@ export function openWebSocket(url: string): Promise<ClientTransport> {
     socket.on('upgrade', (response) => {
       connection = response.socket;
     });
-    socket.on('open', () => resolve(transportOf(socket, inbox, connection)));
+    socket.on('open', () => resolve(transportOf(socket, inbox, pingMs, connection)));
     socket.on('unexpected-response', (request, response) => {
       refusalOf(request, response, url).then(reject, reject);
     });
@@ -43,8 +45,13 @@ export function openWebSocket(url: string): Promise<ClientTransport> {
   });
 }
 
-function transportOf(socket: WebSocket, inbox: Inbox, connection: Socket | undefined): ClientTransport {
-  const heart = heartbeat(socket);
+function transportOf(
+  socket: WebSocket,
+  inbox: Inbox,
+  pingMs: number,
+  connection: Socket | undefined,
+): ClientTransport {
+  const heart = heartbeat(socket, pingMs);
   socket.on('close', () => heart.stop());
   return {
     send(parts) {
@@ -75,7 +82,7 @@ function transportOf(socket: WebSocket, inbox: Inbox, connection: Socket | undef
 }
 
 /** Pings while it runs; a missing answer ends the socket, and with it all that waits. */
-function heartbeat(socket: WebSocket): { start(): void; stop(): void } {
+function heartbeat(socket: WebSocket, pingMs: number): { start(): void; stop(): void } {
   let timer: ReturnType<typeof setInterval> | undefined;
   let answered = true;
   socket.on('pong', () => {
@@ -90,7 +97,7 @@ function heartbeat(socket: WebSocket): { start(): void; stop(): void } {
     start() {
       if (timer !== undefined) return;
       answered = true;
-      timer = setInterval(beat, PING_MS);
+      timer = setInterval(beat, pingMs);
     },
     stop() {
       clearInterval(timer);
@@ -115,7 +122,13 @@ async function refusalOf(
   return new TracewireError({
     code: 'refused_upgrade',
     message: `${url} refused the WebSocket (${status}): ${said}`,
+    retryAfterMs: isPassing(response.statusCode) ? REFUSED_RETRY_MS : undefined,
   });
+}
+
+/** A server that loads its models, or a proxy that finds no server just now. */
+function isPassing(status = 0): boolean {
+  return status === 429 || (status >= 502 && status <= 504);
 }
 
 function unreachable(url: string, cause: Error & { readonly code?: string }): TracewireError {

@@ -39,7 +39,7 @@ export class ScriptedRun {
   readonly id: string;
   readonly graph: Graph;
   readonly payload: Uint8Array;
-  readonly #server: ScriptedServer;
+  #server: ScriptedServer;
 
   constructor(server: ScriptedServer, { message, payload }: Received) {
     if (message.type !== 'run') throw new Error(message.type);
@@ -63,6 +63,12 @@ export class ScriptedRun {
       if (id === node) return tensor;
     }
     throw new Error(`no constant ${node}`);
+  }
+
+  /** The run goes on on another connection, after this message. */
+  moveTo(server: ScriptedServer, after: number): void {
+    this.#server = server;
+    this.seq = after;
   }
 
   say(header: Header, payload: readonly Uint8Array[] = []): void {
@@ -175,6 +181,12 @@ const WELCOME = {
   opset: 21,
   models: ['tiny-gpt2', 'other'],
   limits: LIMITS,
+};
+
+/** What a server adds to its welcome that keeps runs for lost clients. */
+export const RESUMES = {
+  capabilities: ['resume', 'detach'],
+  limits: { ...LIMITS, resumeMs: 60_000, retainMs: 60_000 },
 };
 
 /** A model on a scripted server; each connection gets the next one. */

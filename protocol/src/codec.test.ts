@@ -1,7 +1,7 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { checkFrame, type Decoded, decodeMessage, dispatch } from './codec.ts';
-import { ERROR_CODES, type ErrorBody, errorBody, TracewireError } from './errors.ts';
+import { ACCESS_CODES, ERROR_CODES, type ErrorBody, errorBody, TracewireError } from './errors.ts';
 import type { ValueRef } from './fields.ts';
 import { decodeFrame, encodeFrame, type Header } from './frame.ts';
 import type { GraphNode, Place } from './graph.ts';
@@ -11,6 +11,15 @@ import { concat } from './transport.ts';
 
 const encode = (header: Header, payload: readonly Uint8Array[] = []): Uint8Array =>
   concat(encodeFrame(header, payload));
+
+const WELCOME = {
+  protocol: 1,
+  server: { name: 's', version: '1' },
+  epoch: 'e',
+  capabilities: [],
+  opset: 21,
+  limits: { messageBytes: 1, nodes: 1, savedBytes: 1, windowBytes: 1, chunkBytes: 1, runs: 1 },
+};
 
 function refusal<T extends MessageTable>(table: T, bytes: Uint8Array): ErrorBody {
   try {
@@ -141,14 +150,57 @@ describe('a message of no type', () => {
 });
 
 it('dispatch calls the handler of the type with message and payload', () => {
-  const table = { ack: clientMessages.ack, cancel: clientMessages.cancel };
+  const table = { progress: serverMessages.progress, chunk: serverMessages.chunk };
   const calls: unknown[] = [];
-  const bytes = encode({ type: 'cancel', run: 'r' }, [Uint8Array.of(1)]);
+  const bytes = encode({ type: 'chunk', run: 'r', seq: 2, save: 0, offset: 8 }, [Uint8Array.of(1)]);
   dispatch<typeof table>(
-    { ack: () => calls.push('wrong'), cancel: (message, payload) => calls.push(message.run, payload) },
+    { progress: () => calls.push('wrong'), chunk: (message, payload) => calls.push(message.run, payload) },
     decodeMessage(table, bytes),
   );
   expect(calls).toEqual(['r', Uint8Array.of(1)]);
+});
+
+it('a payload where there are no tensors is refused', () => {
+  const one = [Uint8Array.of(1)];
+  const log: Header = { type: 'log', run: 'r', seq: 1, node: 0 };
+  const value = { tensor: { dtype: 'uint8', dims: [1], offset: 0, length: 1 } };
+  expect(refusal(clientMessages, encode({ type: 'cancel', run: 'r' }, one))).toMatchObject({
+    code: 'bad_message',
+    path: 'payload',
+  });
+  expect(refusal(serverMessages, encode(log, one)).path).toBe('payload');
+  expect(decodeMessage(serverMessages, encode({ ...log, value }, one)).payload).toEqual(one[0]);
+});
+
+it('tuples 7 deep are refused though empty ones lie within the header’s depth', () => {
+  const nested = (depth: number): unknown => ({ tuple: depth === 1 ? [] : [nested(depth - 1)] });
+  const message = (depth: number): Uint8Array =>
+    encode({ type: 'value', run: 'r', seq: 1, save: 0, value: nested(depth), bytes: 0 });
+  expect(decodeMessage(serverMessages, message(6))).toBeDefined();
+  expect(refusal(serverMessages, message(7))).toMatchObject({ code: 'bad_message', path: 'value' });
+});
+
+describe('the report of a list ends at its first wrong member', () => {
+  const many = (member: unknown): unknown[] => new Array(190_000).fill(member);
+
+  // Without that, each of these overflows the stack or describes every member.
+  it.each<readonly [string, Header, string]>([
+    ['of the wrong type', { type: 'tokens', request: 1, ids: [], tokens: many(1) }, 'tokens.0'],
+    ['negative', { type: 'tokens', request: 1, ids: many(-1), tokens: [] }, 'ids.0'],
+    ['beyond 2^53', { type: 'tokens', request: 1, ids: many(1e300), tokens: [] }, 'ids.0'],
+    ['empty', { type: 'welcome', ...WELCOME, models: many('') }, 'models.0'],
+  ])('%s', (_, header, path) => {
+    expect(refusal(serverMessages, encode(header)).path).toBe(path);
+  });
+});
+
+it('a map has at most 64 fields', () => {
+  const wide = (count: number): Header => ({
+    type: 'cancel',
+    ...Object.fromEntries(Array.from({ length: count - 1 }, (_, index) => [`k${index}`, 0])),
+  });
+  expect(refusal(clientMessages, encode(wide(64))).code).toBe('bad_message');
+  expect(refusal(clientMessages, encode(wide(65))).code).toBe('bad_frame');
 });
 
 // Arbitrary valid messages.
@@ -282,9 +334,17 @@ const CLIENT: Fields<typeof clientMessages> = {
   describe: fc.record({ request: uint, model: name }),
   tokenize: fc.record({ request: uint, model: name, text }),
   detokenize: fc.record({ request: uint, model: name, ids: list(uint) }),
-  run: fc.record({ run: id, model: name, graph }),
+  run: fc.record({
+    run: id,
+    model: name,
+    graph,
+    options: maybe(
+      fc.record({ deadlineMs: maybe(fc.integer({ min: 1 })), detach: maybe(fc.constant(true)) }),
+    ),
+  }),
   cancel: fc.record({ run: id }),
   ack: fc.record({ run: id, seq: uint }),
+  resume: fc.record({ run: id, after: uint }),
 };
 const ofRun = { run: id, seq: uint };
 const SERVER: Fields<typeof serverMessages> = {
@@ -300,7 +360,11 @@ const SERVER: Fields<typeof serverMessages> = {
   description: fc.record({ request: uint, description }),
   tokens: fc.record({ request: uint, ids: list(uint), tokens: list(text) }),
   text: fc.record({ request: uint, text }),
-  error: fc.record({ request: maybe(uint), run: maybe(id), errors: list(error) }),
+  error: fc.record({
+    request: maybe(uint),
+    run: maybe(id),
+    errors: fc.array(error, { minLength: 1, maxLength: 5 }),
+  }),
   status: fc.record({
     ...ofRun,
     state: fc.constantFrom(...RUN_STATES),
@@ -311,7 +375,11 @@ const SERVER: Fields<typeof serverMessages> = {
   }),
   value: fc.record({ ...ofRun, save: uint, value, bytes: uint }),
   chunk: fc.record({ ...ofRun, save: uint, offset: uint }),
-  access_error: fc.record({ ...ofRun, save: uint, error }),
+  access_error: fc.record({
+    ...ofRun,
+    save: uint,
+    error: fc.tuple(error, fc.constantFrom(...ACCESS_CODES)).map(([body, code]) => ({ ...body, code })),
+  }),
   log: fc.record({ ...ofRun, node: uint, text: maybe(text), value: maybe(value) }),
   progress: fc.record({ run: id, done: uint, total: uint }),
 };
@@ -323,7 +391,7 @@ describe.each([
   ['client', clientMessages as MessageTable, messagesOf(CLIENT)],
   ['server', serverMessages as MessageTable, messagesOf(SERVER)],
 ] as const)('%s messages', (_, table, messages) => {
-  const CODES = new Set(['bad_frame', 'unknown_message', 'bad_message']);
+  const CODES = new Set(['bad_frame', 'unknown_message', 'not_offered', 'bad_message']);
 
   /** Decodes, or throws a documented error that itself fits the wire; anything else fails the test. */
   function survives(bytes: Uint8Array): Decoded<MessageTable> | undefined {
@@ -338,7 +406,8 @@ describe.each([
 
   it('come back as they went', () => {
     fc.assert(
-      fc.property(messages, fc.uint8Array({ maxLength: 40 }), (message, payload) => {
+      fc.property(messages, fc.uint8Array({ maxLength: 40 }), (message, bytes) => {
+        const payload = ['run', 'value', 'chunk'].includes(message.type) ? bytes : new Uint8Array();
         const decoded = decodeMessage(table, encode(message, [payload]));
         expect(decoded.message).toEqual(message);
         expect(decoded.payload).toEqual(payload);

@@ -1,5 +1,6 @@
 /** Decodes a message against a table of messages, and hands it to the handler of its type. */
 import type * as z from 'zod/mini';
+import { notOffered } from './drafts.ts';
 import { TracewireError } from './errors.ts';
 import { decodeFrame, type Frame } from './frame.ts';
 import type { Handlers, MessageOf, MessageTable } from './messages.ts';
@@ -10,7 +11,7 @@ export interface Decoded<T extends MessageTable> {
   readonly payload: Uint8Array;
 }
 
-/** Throws `bad_frame`, `unknown_message` or `bad_message`, and nothing else. */
+/** Throws `bad_frame`, `unknown_message`, `not_offered` or `bad_message`, and nothing else. */
 export function decodeMessage<T extends MessageTable>(table: T, bytes: Uint8Array): Decoded<T> {
   return checkFrame(table, decodeFrame(bytes));
 }
@@ -18,6 +19,8 @@ export function decodeMessage<T extends MessageTable>(table: T, bytes: Uint8Arra
 export function checkFrame<T extends MessageTable>(table: T, { header, payload }: Frame): Decoded<T> {
   const schema = Object.hasOwn(table, header.type) ? table[header.type] : undefined;
   if (!schema) {
+    const draft = notOffered(header);
+    if (draft) throw draft;
     const near = nearest(clip(header.type), Object.keys(table));
     throw new TracewireError({
       code: 'unknown_message',
@@ -27,9 +30,33 @@ export function checkFrame<T extends MessageTable>(table: T, { header, payload }
       nearest: near,
     });
   }
-  const result = schema.safeParse(header);
-  if (!result.success) throw badMessage(header, deepestIssue(result.error.issues));
+  const result = schema.safeParse(header, FIRST_FAULT);
+  if (!result.success) throw notOffered(header) ?? badMessage(header, deepestIssue(result.error.issues));
+  if (payload.byteLength > 0 && !mayHavePayload(header)) throw strayPayload(header.type, payload.byteLength);
   return { message: result.data as MessageOf<T>, payload };
+}
+
+/**
+ * A list ends at its first wrong member. Otherwise one hostile message would give 200 000 faults to describe, or,
+ * spread into one call, more than the stack holds. zod passes the option on, and uses it itself in `validate`.
+ */
+const FIRST_FAULT = { reportInput: true, abortEarly: true };
+
+/** Tensor bytes belong to messages that name tensors (PROTOCOL.md, 1.1). */
+function mayHavePayload(header: Frame['header']): boolean {
+  return header.type === 'log' ? header['value'] !== undefined : WITH_TENSORS.has(header.type);
+}
+
+const WITH_TENSORS: ReadonlySet<string> = new Set(['run', 'value', 'chunk']);
+
+function strayPayload(type: string, bytes: number): TracewireError {
+  return new TracewireError({
+    code: 'bad_message',
+    message: `The message ${quote(type)} names no tensors, and has ${bytes} bytes of payload.`,
+    path: 'payload',
+    wanted: 'none',
+    got: `${bytes} bytes`,
+  });
 }
 
 /** Calls the handler of the message's type; the table has one for every type, so none is missing. */
@@ -45,6 +72,8 @@ interface Issue {
   readonly path: readonly PropertyKey[];
   readonly message: string;
   readonly wanted: string | undefined;
+  /** Nothing stands there. */
+  readonly missing?: boolean;
 }
 
 /** A union reports every branch's issues; the one that got deepest is the one that was meant. */
@@ -55,23 +84,20 @@ function deepestIssue(issues: readonly z.core.$ZodIssue[], base: readonly Proper
     if (issue.code === 'unrecognized_keys') {
       return { path: [...path, issue.keys[0] ?? ''], message: 'there is no such field', wanted: undefined };
     }
-    return { path, ...describeIssue(issue) };
+    return { path, ...describeIssue(issue), missing: issue.input === undefined };
   });
   return candidates.reduce((best, issue) => (issue.path.length > best.path.length ? issue : best));
 }
 
-/** Among branches that got equally deep, the one with the fewest faults. */
+/** Among branches that got equally deep, one that finds a field wrong rather than missing; then the first. */
 function meantBranch(
   branches: readonly (readonly z.core.$ZodIssue[])[],
   path: readonly PropertyKey[],
 ): Issue {
-  const found = branches.map((issues) => ({ issue: deepestIssue(issues, path), faults: issues.length }));
-  const depth = (branch: (typeof found)[number]): number => branch.issue.path.length;
-  return found.reduce((best, branch) =>
-    depth(branch) > depth(best) || (depth(branch) === depth(best) && branch.faults < best.faults)
-      ? branch
-      : best,
-  ).issue;
+  const rank = (issue: Issue): number => issue.path.length * 2 + (issue.missing ? 0 : 1);
+  return branches
+    .map((issues) => deepestIssue(issues, path))
+    .reduce((best, issue) => (rank(issue) > rank(best) ? issue : best));
 }
 
 /** What the page calls the types that the validator names. */

@@ -47,7 +47,8 @@ export interface ModelDescription {
 }
 
 const dims = z.array(z.union([uint, name])).check(z.maxLength(16));
-const port = z.strictObject({ name, dtype, dims });
+/** A port as it crosses the wire. */
+export const portDescription: z.ZodMiniType<PortDescription> = z.strictObject({ name, dtype, dims });
 
 export const modelDescription: z.ZodMiniType<ModelDescription> = z.strictObject({
   name,
@@ -63,8 +64,8 @@ export const modelDescription: z.ZodMiniType<ModelDescription> = z.strictObject(
       path,
       class: z.optional(name),
       order: z.strictObject({ input: z.optional(uint), output: z.optional(uint) }),
-      input: z.optional(port),
-      outputs: z.array(port),
+      input: z.optional(portDescription),
+      outputs: z.array(portDescription),
       missing: z.optional(z.string()),
     }),
   ),

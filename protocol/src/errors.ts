@@ -30,6 +30,10 @@ export const ERROR_CODES = {
     advice: 'Use another version.',
   },
   message_too_large: { meaning: 'A message is larger than the limit.', advice: 'Send less.' },
+  not_offered: {
+    meaning: 'A message or field of a capability that was not announced.',
+    advice: 'Do without, or ask a server that offers it.',
+  },
   run_conflict: { meaning: 'The run id is in use.', advice: 'Choose a new id for each run.' },
   run_lost: {
     meaning: 'The server no longer has the run, or its messages.',
@@ -43,6 +47,8 @@ export const ERROR_CODES = {
   queue_full: { meaning: 'Too many runs are waiting.', advice: 'Retry later.', retry: true },
 
   unknown_model: { meaning: 'The server has no such model.', advice: 'Use one of the welcome’s names.' },
+  unknown_blob: { meaning: 'The server does not have the blob.', advice: 'Send it, then the run again.' },
+  blob_mismatch: { meaning: 'The bytes do not have the hash that was announced.', advice: 'Send it again.' },
   unknown_module: {
     meaning: 'The model has no module of that path.',
     advice: 'Use the nearest path or list them.',
@@ -170,20 +176,28 @@ export interface ErrorBody {
 
 const text = utf8(10_000);
 
-export const errorBody: z.ZodMiniType<ErrorBody> = z.strictObject({
-  code: z.enum(Object.keys(ERROR_CODES) as [ErrorCode, ...ErrorCode[]]),
-  message: text,
-  retryAfterMs: z.optional(uint),
-  run: z.optional(id),
-  node: z.optional(uint),
-  path: z.optional(text),
-  wanted: z.optional(text),
-  got: z.optional(text),
-  nearest: z.optional(name),
-  get cause() {
-    return z.optional(errorBody);
-  },
-});
+export const errorBody: z.ZodMiniType<ErrorBody> = bodyOf(
+  Object.keys(ERROR_CODES) as [ErrorCode, ...ErrorCode[]],
+);
+/** The error of an `access_error`. */
+export const accessError: z.ZodMiniType<ErrorBody> = bodyOf(ACCESS_CODES);
+
+function bodyOf(codes: readonly ErrorCode[]): z.ZodMiniType<ErrorBody> {
+  return z.strictObject({
+    code: z.enum(codes),
+    message: text,
+    retryAfterMs: z.optional(uint),
+    run: z.optional(id),
+    node: z.optional(uint),
+    path: z.optional(text),
+    wanted: z.optional(text),
+    got: z.optional(text),
+    nearest: z.optional(name),
+    get cause() {
+      return z.optional(errorBody);
+    },
+  });
+}
 
 /** An error thrown within this code base; `body` is what crosses the wire. */
 export class TracewireError extends Error {

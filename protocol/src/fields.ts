@@ -5,20 +5,28 @@ import { DTYPE_NAMES, type Dtype } from './tensor.ts';
 // zod compiles validators with `new Function` unless told not to; nothing here may evaluate text.
 z.config({ jitless: true });
 
-/** A string of at most so many bytes in UTF-8. */
+/** A field that breaks such a check ends the list that it stands in: see `FIRST_FAULT` in codec.ts. */
+const ENDS = { abort: true } as const;
+
+/** A string of at most so many bytes in UTF-8. A JSON Schema can only say how many characters that is at most. */
 export function utf8(most: number): z.ZodMiniString {
   const fits = (text: string): boolean =>
     text.length * 3 <= most || (text.length <= most && encoder.encode(text).byteLength <= most);
-  return z.string().check(z.refine(fits, { error: `wanted at most ${most} bytes of UTF-8` }));
+  return z
+    .string()
+    .check(
+      z.refine(fits, { ...ENDS, error: `wanted at most ${most} bytes of UTF-8` }),
+      z.meta({ maxLength: most, description: `At most ${most} bytes in UTF-8.` }),
+    );
 }
 
 const encoder = new TextEncoder();
 
-export const uint = z.int().check(z.gte(0));
-export const name = utf8(512).check(z.minLength(1));
+export const uint = z.int(ENDS).check(z.gte(0, ENDS));
+export const name = utf8(512).check(z.minLength(1, ENDS));
 /** A module's path; the empty one is the whole model. */
 export const path = utf8(512);
-export const id = z.string().check(z.regex(/^[A-Za-z0-9._~-]{1,64}$/));
+export const id = z.string().check(z.regex(/^[A-Za-z0-9._~-]{1,64}$/, ENDS));
 export const dtype = z.enum(DTYPE_NAMES as [Dtype, ...Dtype[]]);
 
 /** A tensor in a header: where its bytes lie in the payload. */
@@ -39,11 +47,25 @@ export const tensorRef: z.ZodMiniType<TensorRef> = z.strictObject({
 /** A value in a header. */
 export type ValueRef = { readonly tensor: TensorRef } | { readonly tuple: readonly ValueRef[] };
 
-export const valueRef: z.ZodMiniType<ValueRef> = z.union([
+const MAX_TUPLE_DEPTH = 6;
+
+const anyValueRef: z.ZodMiniType<ValueRef> = z.union([
   z.strictObject({ tensor: tensorRef }),
   z.strictObject({
     get tuple() {
-      return z.array(valueRef).check(z.maxLength(1024));
+      return z.array(anyValueRef).check(z.maxLength(1024));
     },
   }),
 ]);
+
+/** The header's own depth stops tensors that lie too deep, but not empty tuples. */
+export const valueRef: z.ZodMiniType<ValueRef> = anyValueRef.check(
+  z.refine((value) => tupleDepth(value) <= MAX_TUPLE_DEPTH, {
+    error: `wanted tuples at most ${MAX_TUPLE_DEPTH} deep`,
+  }),
+  z.meta({ description: `Tuples lie at most ${MAX_TUPLE_DEPTH} deep.` }),
+);
+
+function tupleDepth(value: ValueRef): number {
+  return 'tensor' in value ? 0 : 1 + value.tuple.reduce((most, next) => Math.max(most, tupleDepth(next)), 0);
+}

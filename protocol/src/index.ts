@@ -1,6 +1,8 @@
+export * from './canonical.ts';
 export * from './check.ts';
 export * from './codec.ts';
 export * from './description.ts';
+export * from './drafts.ts';
 export * from './errors.ts';
 export { type TensorRef, type ValueRef, valueRef } from './fields.ts';
 export * from './frame.ts';

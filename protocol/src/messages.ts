@@ -1,7 +1,7 @@
 /** Every message between client and gateway, in both directions (PROTOCOL.md, section 2). */
 import * as z from 'zod/mini';
 import { modelDescription } from './description.ts';
-import { errorBody } from './errors.ts';
+import { accessError, errorBody } from './errors.ts';
 import { id, name, uint, utf8, valueRef } from './fields.ts';
 import { graph } from './graph.ts';
 
@@ -97,7 +97,12 @@ export const serverMessages = {
     tokens: z.array(z.string()),
   }),
   text: z.strictObject({ type: z.literal('text'), request: uint, text: z.string() }),
-  error: z.strictObject({ type: z.literal('error'), request: z.optional(uint), run: z.optional(id), errors }),
+  error: z.strictObject({
+    type: z.literal('error'),
+    request: z.optional(uint),
+    run: z.optional(id),
+    errors: errors.check(z.minLength(1)),
+  }),
   status: z.strictObject({
     type: z.literal('status'),
     ...ofRun,
@@ -109,7 +114,7 @@ export const serverMessages = {
   }),
   value: z.strictObject({ type: z.literal('value'), ...ofRun, save: uint, value: valueRef, bytes: uint }),
   chunk: z.strictObject({ type: z.literal('chunk'), ...ofRun, save: uint, offset: uint }),
-  access_error: z.strictObject({ type: z.literal('access_error'), ...ofRun, save: uint, error: errorBody }),
+  access_error: z.strictObject({ type: z.literal('access_error'), ...ofRun, save: uint, error: accessError }),
   log: z.strictObject({
     type: z.literal('log'),
     ...ofRun,

@@ -8,6 +8,8 @@
 const MAX_DEPTH = 16;
 /** A few bytes of empty maps grow to many in memory. */
 const MAX_VALUES = 200_000;
+/** No message has a map of more fields; each unknown one would be listed. */
+const MAX_FIELDS = 64;
 /** Keys that name an object's machinery in JavaScript. */
 const REFUSED_KEYS = new Set(['__proto__', 'constructor', 'prototype']);
 
@@ -162,6 +164,7 @@ class Scanner {
 
   #map(length: number, depth: number): void {
     this.#mustFit(length * 2);
+    if (length > MAX_FIELDS) this.refuse(`a map of ${length} fields, ${MAX_FIELDS} allowed,`);
     const keys = new Set<string>();
     for (let i = 0; i < length; i++) {
       const key = this.#key();

@@ -14,6 +14,14 @@ export interface Transport {
   close(code?: number, reason?: string): void;
 }
 
+/** Codes by which one side ended a connection on purpose (PROTOCOL.md, section 1.4); 1005 is a close without a code. */
+const DELIBERATE: readonly number[] = [1000, 1001, 1003, 1005, 1008, 1009];
+
+/** Whether a connection that closed so was lost (PROTOCOL.md, section 2.4): nobody meant it to end. */
+export function isLost(code: number): boolean {
+  return !DELIBERATE.includes(code) && !(code >= 4400 && code < 4500);
+}
+
 export function concat(parts: readonly Uint8Array[]): Uint8Array {
   const only = parts[0];
   if (parts.length === 1 && only) return only;

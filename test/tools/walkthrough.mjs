@@ -1,6 +1,7 @@
 /**
- * A small trace with an early stop as the bytes of its messages, for docs/PROTOCOL.md. The model is made up, so
- * that every byte fits on the page; the messages are encoded, checked and numbered by the code itself.
+ * Three conversations as the bytes of their messages, for docs/PROTOCOL.md: a small trace with an early stop, a
+ * cancel that races with the end, and a connection that drops. The model is made up, so that every byte fits on the
+ * page; the messages are encoded and checked by the code itself.
  */
 import {
   checkGraph,
@@ -154,9 +155,124 @@ function steps() {
   ];
 }
 
-/** The walk-through as Markdown. */
+/** A run of one save, for the shorter walk-throughs. */
+const SHORT_GRAPH = {
+  invokes: [{ input: { ids: [5] } }],
+  nodes: [
+    { kind: 'read', place: { module: 'h.0', port: 'output' } },
+    { kind: 'save', value: 0 },
+  ],
+};
+
+/** @param {string} run @param {number} seq @param {string} state @param {object} [more] @returns {Header} */
+const status = (run, seq, state, more = {}) => ({ type: 'status', run, seq, state, ...more });
+
+/** @param {string} run @param {number} seq @returns {Pick<Step, 'from' | 'header' | 'payload'>} */
+function shortValue(run, seq) {
+  const writer = new PayloadWriter();
+  const value = writer.value({ dtype: 'float32', dims: [1, 1, 4], data: Float32Array.of(1, 2, 3, 4) });
+  return {
+    from: 'server',
+    header: { type: 'value', run, seq, save: 1, value, bytes: writer.bytes },
+    payload: writer.parts,
+  };
+}
+
+/** @returns {readonly Step[]} */
+function race() {
+  const run = 'r2';
+  return [
+    { from: 'client', header: { type: 'run', run, model: 'demo', graph: SHORT_GRAPH }, note: '' },
+    { from: 'server', header: status(run, 1, 'received'), note: '' },
+    { from: 'server', header: status(run, 2, 'running'), note: '' },
+    { ...shortValue(run, 3), bytes: true, note: 'The value is on its way …' },
+    {
+      from: 'client',
+      header: { type: 'cancel', run },
+      bytes: true,
+      note: '… and so is a cancel. Which of 4 and 5 was sent first can’t be told from the other side.',
+    },
+    {
+      from: 'server',
+      header: status(run, 4, 'cancelled'),
+      bytes: true,
+      note: 'The cancel came before the terminal status, so the run ends as `cancelled`, though its only save has its value. Had it come later, this would be `completed`, and the cancel would mean nothing. Either way there is one terminal status, and the client waits for it.',
+    },
+    { from: 'client', header: { type: 'ack', run, seq: 4 }, bytes: true, note: '' },
+  ];
+}
+
+/** @returns {readonly Step[]} */
+function resumed() {
+  const run = 'r3';
+  return [
+    {
+      from: 'client',
+      header: { type: 'run', run, model: 'demo', graph: SHORT_GRAPH },
+      note: 'Both sides have announced `resume`; the welcome had the epoch `e-1`.',
+    },
+    { from: 'server', header: status(run, 1, 'received'), note: '' },
+    {
+      from: 'server',
+      header: status(run, 2, 'running'),
+      note: 'This is the last message to arrive. The connection drops; the run goes on, and the server keeps what it would have sent.',
+    },
+    {
+      from: 'client',
+      header: {
+        type: 'hello',
+        protocol: PROTOCOL_VERSION,
+        client: { name: 'example', version: '1.0' },
+        capabilities: ['resume'],
+      },
+      note: 'On a new connection. The welcome (left out) has the epoch `e-1` again, so the server still has its runs.',
+    },
+    {
+      from: 'client',
+      header: { type: 'resume', run, after: 2 },
+      bytes: true,
+      note: 'The client has taken in all up to 2, which also counts as acked.',
+    },
+    {
+      ...shortValue(run, 3),
+      bytes: true,
+      note: 'Sent before the drop and lost with it; sent again, with the number that it had.',
+    },
+    { from: 'server', header: status(run, 4, 'completed'), note: 'With a report, left out here.' },
+    {
+      from: 'client',
+      header: { type: 'ack', run, seq: 4 },
+      bytes: true,
+      note: 'The server forgets the run.',
+    },
+    {
+      from: 'client',
+      header: { type: 'resume', run, after: 4 },
+      note: 'A client that comes back once more finds it gone:',
+    },
+    {
+      from: 'server',
+      header: {
+        type: 'error',
+        run,
+        errors: [{ code: 'run_lost', message: 'The server has no run r3.', run }],
+      },
+      bytes: true,
+      note: '',
+    },
+  ];
+}
+
+/** The walk-throughs as Markdown. */
 export function walkthrough() {
-  return steps().map(describeStep).join('\n\n');
+  const parts = {
+    'A trace that stops early': steps(),
+    'A cancel that races with the end': race(),
+    'A connection that drops': resumed(),
+  };
+  return Object.entries(parts)
+    .map(([title, list]) => [`### ${title}`, ...list.map(describeStep)].join('\n\n'))
+    .join('\n\n');
 }
 
 /** @param {Step} step @param {number} index */

@@ -4,6 +4,7 @@ import { TracewireError } from '@tracewire/protocol';
 import { Command, CommanderError, InvalidArgumentError, Option } from 'commander';
 import { defaultCache } from '../cache-folder.ts';
 import { VERSION } from '../version.ts';
+import type { ConformanceOptions } from './conformance.ts';
 import { LOG_LEVELS } from './logger.ts';
 import { type ServeOptions, serve } from './serve.ts';
 
@@ -17,6 +18,7 @@ function program(): Command {
     .version(VERSION)
     .exitOverride();
   addServe(command);
+  addConformance(command);
   return command;
 }
 
@@ -37,6 +39,35 @@ function addServe(parent: Command): void {
     .option('--allow-anonymous', 'listen beyond this machine without asking for keys', false)
     .addOption(new Option('--log-level <level>', 'how much to log').choices(LOG_LEVELS))
     .action((options: ServeOptions) => serve(options));
+}
+
+function addConformance(parent: Command): void {
+  parent
+    .command('conformance')
+    .description('Judges any server, or with --client any client program, by the protocol’s requirements.')
+    .argument('[address]', 'the server, ws://HOST:PORT')
+    .option('--client <command>', 'test a client program instead, which a shell starts once a case')
+    .option('-m, --model <name>', 'one of the server’s models (default: its first)')
+    .option('--key <key>', 'the key that the server wants')
+    .option('--only <ids>', 'cases and requirements, with commas between them', commaList)
+    .option('--expected-failures <file>', 'ids of cases that may fail, one a line; # begins a comment')
+    .option('--json <file>', 'write the results as JSON')
+    .option('--junit <file>', 'write the results as JUnit XML')
+    .option('--timeout-ms <number>', 'how long a case waits for each thing', milliseconds, 10_000)
+    .action(async (address: string | undefined, options: ConformanceOptions) => {
+      // Nobody who serves models needs the suite in memory.
+      const { conformance } = await import('./conformance.ts');
+      process.exitCode = (await conformance(address, options)) ? 0 : FAILURE;
+    });
+}
+
+function commaList(text: string): string[] {
+  return text.split(',').map((name) => name.trim());
+}
+
+function milliseconds(text: string): number {
+  if (!/^[1-9]\d{0,6}$/.test(text)) throw new InvalidArgumentError('A number of milliseconds is wanted.');
+  return Number(text);
 }
 
 function collect(value: string, before: string[] = []): string[] {

@@ -26,6 +26,11 @@ export class Assembly {
     return this.#bytes === this.#event.bytes;
   }
 
+  /** Of the whole value. */
+  get bytes(): number {
+    return this.#event.bytes;
+  }
+
   /** Throws when the host breaks its own table; the link then gives the host up. */
   add({ save, offset }: ChunkEvent, payload: Uint8Array): void {
     const fits = this.#bytes + payload.byteLength <= this.#event.bytes;

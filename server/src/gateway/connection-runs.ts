@@ -1,112 +1,151 @@
-/** One connection's runs: taken in or refused, cancelled, acknowledged, and forgotten once all is acknowledged. */
-import { type ClientMessage, encodeFrame, TracewireError } from '@tracewire/protocol';
+/**
+ * What one connection does with the runs of its key: takes new ones in or refuses them, follows known ones, passes
+ * cancels and acks on, and leaves its runs when it ends.
+ */
+import { type ClientMessage, TracewireError } from '@tracewire/protocol';
 import { checkRun } from './admission.ts';
+import { contentOf } from './content.ts';
+import { type Follower, KeptRun } from './kept-run.ts';
+import type { KeyRuns } from './key-runs.ts';
 import { QUEUE_RETRY_MS, RETAINED_RUNS, retainedBytes } from './limits.ts';
-import { Outbox } from './outbox.ts';
-import { Run } from './run.ts';
-import type { ServedModel } from './served-model.ts';
 import type { Services } from './services.ts';
 
-type RunMessage = Extract<ClientMessage, { type: 'run' }>;
+type Client<K extends ClientMessage['type']> = Extract<ClientMessage, { type: K }>;
 
-interface Kept {
-  readonly run: Run;
-  readonly model: ServedModel;
-}
-
-export class ConnectionRuns {
+export class ConnectionRuns implements Follower {
   readonly #gateway: Services;
+  readonly #runs: KeyRuns;
   readonly #send: (parts: readonly Uint8Array[]) => void;
-  readonly #runs = new Map<string, Kept>();
+  /** Those that both sides have announced. */
+  #capabilities: ReadonlySet<string> = new Set();
 
   constructor(gateway: Services, send: (parts: readonly Uint8Array[]) => void) {
     this.#gateway = gateway;
+    this.#runs = gateway.runs;
     this.#send = send;
   }
 
+  enable(capabilities: ReadonlySet<string>): void {
+    this.#capabilities = capabilities;
+  }
+
+  send(parts: readonly Uint8Array[]): void {
+    this.#send(parts);
+  }
+
   /** Throws what refuses the run; nothing of it is kept then. */
-  begin(message: RunMessage, payload: Uint8Array): void {
-    this.#mustBeNew(message.run);
+  begin(message: Client<'run'>, payload: Uint8Array): void {
+    const detached = message.options?.detach === true;
+    if (detached) this.#mustOffer('detach', 'options.detach');
+    const known = this.#runs.get(message.run);
+    if (known) return this.#retry(known, message, payload);
     this.#mustBeAllowed();
     const model = this.#gateway.model(message.model);
-    const warnings = checkRun(message, payload, model, this.#gateway.limits.nodes);
+    const warnings = this.#check(message, payload);
     model.mustHaveRoom();
-    const run = this.#create(message, payload);
-    this.#runs.set(message.run, { run, model });
-    run.received(warnings);
-    model.submit(run);
+    if (detached) this.#runs.mustTakeDetached();
+    const run = new KeptRun({
+      message,
+      payload,
+      model,
+      hostId: this.#gateway.nextRunId(),
+      limits: this.#gateway.limits,
+      content: this.#capabilities.has('resume') ? contentOf(message, payload) : undefined,
+      hasRoom: (bytes) => this.#runs.hasRoom(bytes),
+      endedAlone: () => this.#runs.trim(),
+      gone: (gone) => this.#runs.remove(gone),
+    });
+    this.#runs.add(run);
+    run.begin(this, warnings);
+  }
+
+  /** Throws `run_lost` for a run that is not there, or not from that message on. */
+  resume({ run: id, after }: Client<'resume'>): void {
+    this.#mustOffer('resume', 'type');
+    const run = this.#runs.get(id);
+    if (!run?.follow(this, after)) throw lost(id, after, run !== undefined);
+    this.#gateway.log.info({ after }, 'run resumed');
   }
 
   cancel(id: string): void {
-    const kept = this.#runs.get(id);
-    if (kept && !kept.run.ended) kept.model.cancel(kept.run);
+    this.#runs.get(id)?.cancel();
   }
 
-  /** Throws `run_lost`: nothing is kept for a resume yet. */
-  resume(id: string): void {
-    throw new TracewireError({ code: 'run_lost', message: `This server has no run ${id}.`, run: id });
-  }
-
-  /** An ack for a run that has been forgotten is a late one, and means nothing. */
+  /** An ack for a run that has been forgotten, or that another connection follows, is a late one and means nothing. */
   ack(id: string, seq: number): void {
-    const outbox = this.#runs.get(id)?.run.outbox;
-    if (!outbox) return;
-    if (!outbox.ack(seq)) {
-      throw new TracewireError({
-        code: 'bad_message',
-        message: `Run ${id} has sent no message ${seq}; the last one was ${outbox.lastSent}.`,
-        path: 'seq',
-        wanted: `at most ${outbox.lastSent}`,
-        got: String(seq),
-      });
-    }
-    if (outbox.empty && this.#runs.get(id)?.run.ended) this.#runs.delete(id);
-  }
-
-  /** The client is gone: nothing of its runs is wanted any more. */
-  drop(): void {
-    for (const { run, model } of this.#runs.values()) {
-      run.outbox.drop();
-      if (!run.ended) model.cancel(run);
-    }
-    this.#runs.clear();
-  }
-
-  #create({ run: id, graph }: RunMessage, payload: Uint8Array): Run {
-    const { limits } = this.#gateway;
-    const outbox = new Outbox(id, limits.windowBytes, this.#send);
-    return new Run({
-      id,
-      hostId: this.#gateway.nextRunId(),
-      work: { graph, payload },
-      outbox,
-      logBytes: limits.savedBytes,
-      progress: (done, total) => this.#send(encodeFrame({ type: 'progress', run: id, done, total })),
+    const run = this.#runs.get(id);
+    if (run?.follower !== this || run.ack(seq)) return;
+    throw new TracewireError({
+      code: 'bad_message',
+      message: `Run ${id} has sent no message ${seq}; the last one was ${run.lastSent}.`,
+      path: 'seq',
+      wanted: `at most ${run.lastSent}`,
+      got: String(seq),
     });
   }
 
-  #mustBeNew(id: string): void {
-    if (!this.#runs.has(id)) return;
+  /** The connection is gone; a client that was lost may come back for its runs. */
+  leave(lost: boolean): void {
+    this.#runs.left(this, lost && this.#capabilities.has('resume'));
+  }
+
+  /** A run that is known: the client may have been cut off before it heard that its message had come. */
+  #retry(run: KeptRun, message: Client<'run'>, payload: Uint8Array): void {
+    if (!this.#capabilities.has('resume')) throw conflict(run.id, 'is in use');
+    if (!this.#isSame(run, message, payload)) throw conflict(run.id, 'is in use for another run');
+    if (!run.follow(this, 0)) throw lost(run.id, 0, true);
+  }
+
+  /** A message that would be refused anyway has no content that could be the same. */
+  #isSame(run: KeptRun, message: Client<'run'>, payload: Uint8Array): boolean {
+    try {
+      this.#check(message, payload);
+    } catch {
+      return false;
+    }
+    return run.content === contentOf(message, payload);
+  }
+
+  #check(message: Client<'run'>, payload: Uint8Array) {
+    return checkRun(message, payload, this.#gateway.model(message.model), this.#gateway.limits.nodes);
+  }
+
+  #mustOffer(capability: string, path: string): void {
+    if (this.#capabilities.has(capability)) return;
     throw new TracewireError({
-      code: 'run_conflict',
-      message: `The run id ${id} is in use on this connection.`,
-      run: id,
+      code: 'not_offered',
+      message: `${path === 'type' ? 'The message' : path} belongs to the capability ${capability}, which has not been announced by both sides.`,
+      path,
+      wanted: capability,
     });
   }
 
   #mustBeAllowed(): void {
-    const runs = [...this.#runs.values()].map(({ run }) => run);
     const { limits } = this.#gateway;
+    const runs = this.#runs.followedBy(this);
     if (runs.filter((run) => !run.ended).length >= limits.runs) {
       throw tooManyRuns(`${limits.runs} runs of this connection have not ended.`);
     }
-    const held = runs.reduce((sum, run) => sum + run.outbox.heldBytes, 0);
-    if (held > retainedBytes(limits) || runs.length >= RETAINED_RUNS) {
-      throw tooManyRuns(`${runs.length} runs of this connection, ${held} bytes, wait to be acknowledged.`);
+    // What detached ones hold has a bound of its own.
+    const unread = runs.filter((run) => !run.detached);
+    const held = unread.reduce((sum, run) => sum + run.heldBytes, 0);
+    if (held > retainedBytes(limits) || unread.length >= RETAINED_RUNS) {
+      throw tooManyRuns(`${unread.length} runs of this connection, ${held} bytes, wait to be acknowledged.`);
     }
   }
 }
 
 function tooManyRuns(message: string): TracewireError {
   return new TracewireError({ code: 'too_many_runs', message, retryAfterMs: QUEUE_RETRY_MS });
+}
+
+function conflict(run: string, why: string): TracewireError {
+  return new TracewireError({ code: 'run_conflict', message: `The run id ${run} ${why}.`, run });
+}
+
+function lost(run: string, after: number, known: boolean): TracewireError {
+  const message = known
+    ? `Run ${run} can’t go on after message ${after}: messages after it are gone, or it was never sent.`
+    : `There is no run ${run}: it was forgotten, or never was.`;
+  return new TracewireError({ code: 'run_lost', message, run });
 }

@@ -1,6 +1,6 @@
 /**
  * One client's conversation (PROTOCOL.md, sections 1.4 and 2), over any transport. What it does wrong is
- * answered here and is nobody else's affair; when it goes, its runs are cancelled.
+ * answered here and is nobody else's affair; when it goes, its runs are cancelled, or wait for it to come back.
  */
 import {
   type ClientMessage,
@@ -11,6 +11,8 @@ import {
   encodeFrame,
   type Frame,
   type Handlers,
+  isLost,
+  type Limits,
   OPSET,
   PROTOCOL_VERSION,
   type ServerMessage,
@@ -64,7 +66,7 @@ export class Connection {
     run: (message, payload) => this.#runs.begin(message, payload),
     cancel: ({ run }) => this.#runs.cancel(run),
     ack: ({ run, seq }) => this.#runs.ack(run, seq),
-    resume: ({ run }) => this.#runs.resume(run),
+    resume: (message) => this.#runs.resume(message),
   };
 
   #receive(bytes: Uint8Array): void {
@@ -94,7 +96,7 @@ export class Connection {
     throw new TracewireError({ code: 'unexpected_message', message, path: 'type', got: type.slice(0, 200) });
   }
 
-  #hello({ protocol, client }: Client<'hello'>): void {
+  #hello({ protocol, client, capabilities: announced }: Client<'hello'>): void {
     if (protocol !== PROTOCOL_VERSION) {
       throw new TracewireError({
         code: 'unsupported_version',
@@ -106,17 +108,29 @@ export class Connection {
     }
     clearTimeout(this.#helloTimer);
     this.#greeted = true;
-    const { version, epoch, models, limits, log } = this.#gateway;
-    log.info({ client }, 'client connected');
+    const offered = capabilitiesOf(this.#gateway.limits);
+    const shared = new Set(offered.filter((capability) => announced.includes(capability)));
+    this.#runs.enable(shared);
+    this.#gateway.log.info({ client }, 'client connected');
+    this.#welcome(offered, shared);
+  }
+
+  #welcome(capabilities: string[], shared: ReadonlySet<string>): void {
+    const { version, epoch, models, limits } = this.#gateway;
+    const { resumeMs, retainMs, ...rest } = limits;
     this.#send({
       type: 'welcome',
       protocol: PROTOCOL_VERSION,
       server: { name: 'tracewire', version },
       epoch,
-      capabilities: [],
+      capabilities,
       opset: OPSET,
       models: [...models.keys()],
-      limits,
+      limits: {
+        ...rest,
+        resumeMs: shared.has('resume') ? resumeMs : undefined,
+        retainMs: shared.has('detach') ? retainMs : undefined,
+      },
     });
   }
 
@@ -138,16 +152,25 @@ export class Connection {
     if (this.#closed) return;
     this.#closed = true;
     clearTimeout(this.#helloTimer);
-    this.#runs.drop();
+    this.#runs.leave(isLost(code));
     this.#gateway.log.info({ code, reason }, 'client gone');
     this.#onClose();
   }
 }
 
+/** What a server with these limits offers beyond the page's core (PROTOCOL.md, section 2.4). */
+function capabilitiesOf({ resumeMs, retainMs }: Limits): string[] {
+  return [
+    ...(resumeMs === undefined ? [] : ['resume']),
+    ...(retainMs === undefined || resumeMs === undefined ? [] : ['detach']),
+  ];
+}
+
 /** What an error is about, where a header tells. An ack or cancel is about no refused run, so names none. */
 function subjectOf({ header }: Frame): Subject {
   const { type, run, request } = header;
-  if (type === 'run' && typeof run === 'string' && /^[A-Za-z0-9._~-]{1,64}$/.test(run)) return { run };
+  if ((type === 'run' || type === 'resume') && typeof run === 'string' && /^[A-Za-z0-9._~-]{1,64}$/.test(run))
+    return { run };
   const asks = type === 'describe' || type === 'tokenize' || type === 'detokenize';
   if (asks && typeof request === 'number' && Number.isSafeInteger(request) && request >= 0) {
     return { request };

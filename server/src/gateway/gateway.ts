@@ -6,6 +6,7 @@ import { randomUUID } from 'node:crypto';
 import type { Limits, Transport } from '@tracewire/protocol';
 import { findModel } from './admission.ts';
 import { Connection } from './connection.ts';
+import { KeyRuns } from './key-runs.ts';
 import { DEFAULT_LIMITS, HELLO_MS } from './limits.ts';
 import type { Log } from './log.ts';
 import type { ServedModel } from './served-model.ts';
@@ -25,6 +26,7 @@ export class Gateway implements Services {
   readonly epoch = randomUUID();
   readonly models: ReadonlyMap<string, ServedModel>;
   readonly limits: Limits;
+  readonly runs: KeyRuns;
   readonly log: Log;
   readonly version: string;
   readonly helloMs: number;
@@ -34,6 +36,7 @@ export class Gateway implements Services {
   constructor(options: GatewayOptions) {
     this.models = new Map(options.models.map((model) => [model.name, model]));
     this.limits = options.limits ?? DEFAULT_LIMITS;
+    this.runs = new KeyRuns(this.limits);
     this.log = options.log;
     this.version = options.version;
     this.helloMs = options.helloMs ?? HELLO_MS;
@@ -58,9 +61,10 @@ export class Gateway implements Services {
     return `r${this.#runs}`;
   }
 
-  /** Closes all connections and ends all hosts. */
+  /** Closes all connections, gives all runs up, and ends all hosts. */
   close(): void {
     for (const connection of [...this.#connections]) connection.close(1001, 'the server is going away');
+    this.runs.close();
     for (const model of this.models.values()) model.close();
   }
 }

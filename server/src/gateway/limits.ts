@@ -16,7 +16,33 @@ export const DEFAULT_LIMITS: Limits = {
   chunkBytes: CHUNK_BYTES,
   /** One connection that fills the queue. */
   runs: 16,
+  /** Clients that are lost and never come back. */
+  resumeMs: 60_000,
+  /** Results that nobody fetches. */
+  retainMs: 15 * 60_000,
 };
+
+/**
+ * Runs of one key that wait for a lost client. A client that connects, starts runs and drops the line, again and again,
+ * would pile them up: beyond this the run that has waited longest is given up.
+ */
+export const WAITING_RUNS = 64;
+
+/** What one key's waiting runs may hold; beyond it, likewise. */
+export function waitingBytes(limits: Limits): number {
+  return 2 * limits.savedBytes;
+}
+
+/** Detached runs that one key may have, ended or not: beyond it new ones are told to come later. */
+export const DETACHED_RUNS = 256;
+
+/**
+ * What one key's detached runs may hold: beyond it no new one is taken in. Those that are there may add as much as one
+ * run may save; a value beyond that is an access error.
+ */
+export function detachedBytes(limits: Limits): number {
+  return 3 * limits.savedBytes;
+}
 
 /** Runs that wait for one model: beyond it a client learns at once that it should come back later. */
 export const QUEUED_RUNS = 256;

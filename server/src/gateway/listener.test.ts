@@ -160,6 +160,18 @@ describe('a peer that breaks the rules', () => {
     await good.next('description');
   });
 
+  it('has its runs cancelled, though it could resume: it was not lost', async () => {
+    const socket = socketTo();
+    socket.on('error', () => {});
+    const client = await clientOf(socket);
+    await client.hello('resume');
+    client.send({ type: 'run', run: 'a', model: 'toy', graph: TWO_SAVES });
+    await client.nextStatus('received');
+    socket.send(new Uint8Array(17 * 1024 * 1024));
+    await client.closed;
+    await vi.waitFor(() => expect(server.gateway.runs.size).toBe(0));
+  });
+
   it('WebSocket garbage closes its connection only', async () => {
     const good = await clientOf(socketTo());
     const bad = socketTo();

@@ -35,19 +35,23 @@ export interface RunOptions {
   readonly outbox: Outbox;
   /** Bytes that logs may add before their values are left out. */
   readonly logBytes: number;
+  /** Whether so many bytes more may be kept for the client. */
+  hasRoom(bytes: number): boolean;
   progress(done: number, total: number): void;
+  /** Called once, after the terminal status. */
+  ended(): void;
 }
 
 export class Run implements RunEvents {
   readonly id: string;
   readonly hostId: string;
   readonly outbox: Outbox;
-  readonly #logBytes: number;
-  readonly #progress: RunOptions['progress'];
+  readonly #options: RunOptions;
   #work: Work | undefined;
   #state: RunState | undefined;
   #position: number | undefined;
-  #cancelled = false;
+  /** Set once the run can only end as `cancelled`, or as failed with this error. */
+  #verdict: 'cancelled' | ErrorBody | undefined;
   #assembly: Assembly | undefined;
   /** Saves that have had no outcome yet. */
   readonly #open: Set<number>;
@@ -56,8 +60,7 @@ export class Run implements RunEvents {
     this.id = options.id;
     this.hostId = options.hostId;
     this.outbox = options.outbox;
-    this.#logBytes = options.logBytes;
-    this.#progress = options.progress;
+    this.#options = options;
     this.#work = options.work;
     const { nodes } = options.work.graph;
     this.#open = new Set(nodes.flatMap((node, id) => (node.kind === 'save' ? [id] : [])));
@@ -85,13 +88,18 @@ export class Run implements RunEvents {
     return work;
   }
 
-  /** From here on the run can only end as `cancelled`. */
+  /** From here on the run can only end as `cancelled`, if it has not expired. */
   cancel(): void {
-    this.#cancelled = true;
+    this.#verdict ??= 'cancelled';
+  }
+
+  /** From here on the run can only end as failed with this error, if it was not cancelled. Cancel it too. */
+  expire(error: ErrorBody): void {
+    this.#verdict ??= error;
   }
 
   progress({ done, total }: HostEvent<'progress'>): void {
-    if (!this.ended) this.#progress(done, total);
+    if (!this.ended) this.#options.progress(done, total);
   }
 
   value(event: HostEvent<'value'>, payload: Uint8Array): void {
@@ -111,7 +119,7 @@ export class Run implements RunEvents {
   log({ node, text, value }: HostEvent<'log'>, payload: Uint8Array): void {
     if (this.ended) return;
     const { outbox } = this;
-    if (outbox.heldBytes + payload.byteLength <= this.#logBytes) {
+    if (outbox.heldBytes + payload.byteLength <= this.#options.logBytes) {
       outbox.push({ type: 'log', node, text, value }, payload);
     } else {
       const note = `(${payload.byteLength} bytes left out: the run holds too much unread)`;
@@ -128,10 +136,22 @@ export class Run implements RunEvents {
     if (this.ended) return;
     this.#work = undefined;
     this.#assembly = undefined;
-    const final = this.#cancelled ? 'cancelled' : state;
-    for (const save of [...this.#open]) this.#accessError(save, missing(save, final, errors?.[0]));
-    const failed = final === 'failed' ? { errors: [...(errors ?? [])].slice(0, 100) } : {};
-    this.#enter(final, { ...failed, report });
+    const ending = this.#judged(state, errors ?? []);
+    for (const save of [...this.#open]) this.#accessError(save, ending.missing(save));
+    const failed = ending.state === 'failed' ? { errors: ending.errors.slice(0, 100) } : {};
+    this.#enter(ending.state, { ...failed, report });
+    this.#options.ended();
+  }
+
+  /** How the run ends, whatever the host says of it once it was cancelled or has expired. */
+  #judged(state: FinalState, errors: readonly ErrorBody[]) {
+    const verdict = this.#verdict;
+    if (verdict === undefined) {
+      return { state, errors, missing: (save: number) => missing(save, state, errors[0]) };
+    }
+    const [end, found]: [FinalState, ErrorBody[]] =
+      verdict === 'cancelled' ? ['cancelled', []] : ['failed', [verdict]];
+    return { state: end, errors: found, missing: (save: number) => missing(save, 'cancelled', found[0]) };
   }
 
   /** A value goes out only when all of it is here, so that a lost host leaves no half of one behind. */
@@ -139,6 +159,9 @@ export class Run implements RunEvents {
     const assembly = this.#assembly;
     if (!assembly?.complete) return;
     this.#assembly = undefined;
+    if (!this.#options.hasRoom(assembly.bytes)) {
+      return this.#accessError(assembly.save, noRoom(assembly.save));
+    }
     if (this.ended || !this.#open.delete(assembly.save)) return;
     for (const { message, payload } of assembly.messages()) this.outbox.push(message, payload);
   }
@@ -164,5 +187,11 @@ function missing(save: number, state: FinalState, cause: ErrorBody | undefined):
     failed: { code: 'failed', message: `${UNSET} The run failed${cause ? `: ${cause.message}` : '.'}` },
     completed: { code: 'unset', message: `${UNSET} The run ended without computing it.` },
   };
-  return { ...reasons[state], node: save, cause: state === 'failed' ? cause : undefined };
+  return { ...reasons[state], node: save, cause: state === 'completed' ? undefined : cause };
+}
+
+function noRoom(save: number): ErrorBody {
+  const message =
+    'The server keeps no more for detached runs: too much of what they saved has not expired yet.';
+  return { code: 'too_large', message, node: save };
 }

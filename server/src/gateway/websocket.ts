@@ -41,8 +41,8 @@ function webSocketTransport(socket: WebSocket, maxBuffered: number, pingMs: numb
     if (isBinary) return inbox.deliver(data);
     close(1003, 'text frames are not part of the protocol');
   });
-  // A protocol error closes the socket by itself, with a code of its own (1002, 1009).
-  socket.on('error', () => {});
+  // `ws` closes the socket by itself then, and would report 1006 unless the peer answered.
+  socket.on('error', (error) => inbox.abandon(closeCodeOf(error), error.message));
   socket.on('close', (code, reason) => inbox.end(code, reason.toString()));
   keepAlive(socket, pingMs);
 
@@ -88,6 +88,11 @@ function keepAlive(socket: WebSocket, pingMs: number): void {
     socket.ping();
   }, pingMs);
   socket.once('close', () => clearInterval(timer));
+}
+
+/** What `ws` tells a peer that it can't go on with (its `lib/receiver.js`): too large, or no WebSocket frame. */
+function closeCodeOf(error: Error & { readonly code?: string }): number {
+  return error.code === 'WS_ERR_UNSUPPORTED_MESSAGE_LENGTH' ? 1009 : 1002;
 }
 
 function clip(reason: string): string {

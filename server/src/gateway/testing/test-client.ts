@@ -44,8 +44,8 @@ export class TestClient {
     this.#transport.send([bytes]);
   }
 
-  async hello(): Promise<Server<'welcome'>> {
-    this.send({ type: 'hello', protocol: 1, client: { name: 'test', version: '0' }, capabilities: [] });
+  async hello(...capabilities: string[]): Promise<Server<'welcome'>> {
+    this.send({ type: 'hello', protocol: 1, client: { name: 'test', version: '0' }, capabilities });
     return this.next('welcome');
   }
 
@@ -85,6 +85,11 @@ export class TestClient {
 
   close(): void {
     this.#transport.close(1000, 'done');
+  }
+
+  /** The line is cut; nobody said goodbye. */
+  cut(): void {
+    this.#transport.close(1006, '');
   }
 }
 

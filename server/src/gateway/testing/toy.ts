@@ -13,8 +13,8 @@ export interface Toy {
   readonly hosts: ScriptedHost[];
   /** The newest host. */
   host(): ScriptedHost;
-  /** A client that has said hello. */
-  client(): Promise<TestClient>;
+  /** A client that has said hello, and what else it understands. */
+  client(...capabilities: string[]): Promise<TestClient>;
   /** A client that hasn't. */
   stranger(): TestClient;
 }
@@ -67,9 +67,9 @@ export async function toy({ limits, answer, queuedRuns, helloMs }: ToyOptions = 
       if (!host) throw new Error('no host was started');
       return host;
     },
-    client: async () => {
+    client: async (...capabilities) => {
       const client = stranger();
-      await client.hello();
+      await client.hello(...capabilities);
       return client;
     },
   };

@@ -1,0 +1,209 @@
+/** Fills a recorded trace's handles as values come, and maps what the server says back to the user's lines. */
+import type { ErrorBody, RunState, Status } from '@tracewire/protocol';
+import { cancelled } from './abort.ts';
+import { type LocatedError, TraceError } from './errors.ts';
+import type { CallSite, SourceLocation } from './location.ts';
+import type { ConnectionEvent } from './reconnect.ts';
+import { failSaves, type Recorded } from './record.ts';
+import type { RunListener } from './run.ts';
+import type { OpenRun } from './runs.ts';
+import type { Saved } from './saved.ts';
+import type { SavedValue } from './tensor.ts';
+
+/** A step of a run's life. */
+export interface RunStatus {
+  readonly state: RunState;
+  /** While queued: runs ahead of this one. */
+  readonly position?: number | undefined;
+  /** Hooks that can't fire because a stop comes first. */
+  readonly warnings?: readonly ErrorBody[] | undefined;
+}
+
+/** What `.log()` prints. */
+export interface LogEvent {
+  readonly text: string | undefined;
+  readonly value: SavedValue | undefined;
+  readonly location: SourceLocation | undefined;
+}
+
+/** Callbacks of one run; one that throws cancels it, and the trace rejects with what was thrown. */
+export interface RunCallbacks {
+  readonly onStatus?: ((status: RunStatus) => void) | undefined;
+  /** Parts of the pass that have run; may be left out. */
+  readonly onProgress?: ((progress: { readonly done: number; readonly total: number }) => void) | undefined;
+  /** Without it, logs go to the console. */
+  readonly onLog?: ((event: LogEvent) => void) | undefined;
+  /** A handle has its value, or its access error, before the run has ended. */
+  readonly onValue?: ((saved: Saved<SavedValue>) => void) | undefined;
+  /** The connection was lost, and what becomes of it; meanwhile the run goes on. */
+  readonly onConnection?: ((event: ConnectionEvent) => void) | undefined;
+}
+
+export interface ExecuteOptions extends RunCallbacks {
+  readonly signal?: AbortSignal | undefined;
+  /** Milliseconds that the run may take at the server; past them it is cancelled and fails with `deadline_exceeded`. */
+  readonly deadlineMs?: number | undefined;
+}
+
+/** Fills a trace's handles with what comes. */
+export class Filler implements RunListener {
+  readonly accepted: Promise<void>;
+  readonly done: Promise<void>;
+  readonly #recorded: Recorded<unknown>;
+  readonly #options: ExecuteOptions;
+  readonly #site: CallSite;
+  readonly #abort = (): void => this.abort();
+  #accept: () => void = () => undefined;
+  #resolve: () => void = () => undefined;
+  #reject: (error: unknown) => void = () => undefined;
+  #cancel: () => void = () => undefined;
+  #warnings: readonly ErrorBody[] = [];
+  #over = false;
+
+  constructor(recorded: Recorded<unknown>, options: ExecuteOptions, site: CallSite) {
+    this.#recorded = recorded;
+    this.#options = options;
+    this.#site = site;
+    this.done = new Promise((resolve, reject) => {
+      this.#resolve = resolve;
+      this.#reject = reject;
+    });
+    const accepted = new Promise<void>((resolve) => {
+      this.#accept = resolve;
+    });
+    this.accepted = Promise.race([accepted, this.done]);
+    // Not everybody waits for both.
+    for (const promise of [this.accepted, this.done]) promise.catch(() => undefined);
+  }
+
+  /** Gives the run's id. */
+  start(send: () => OpenRun): string {
+    this.#options.signal?.addEventListener('abort', this.#abort, { once: true });
+    try {
+      const { id, cancel } = send();
+      this.#cancel = cancel;
+      return id;
+    } catch (error) {
+      this.#finish(error, 'The run was not sent.');
+      return '';
+    }
+  }
+
+  abort(): void {
+    this.#giveUp(this.#aborted(), 'The run was cancelled.');
+  }
+
+  connection(event: ConnectionEvent): void {
+    this.#tell(() => this.#options.onConnection?.(event));
+  }
+
+  status({ state, position, warnings }: Status): void {
+    this.#accept();
+    if (warnings) this.#warnings = warnings;
+    this.#tell(() =>
+      this.#options.onStatus?.({
+        state,
+        ...(position === undefined ? {} : { position }),
+        ...(warnings === undefined ? {} : { warnings }),
+      }),
+    );
+  }
+
+  value(save: number, value: SavedValue): void {
+    this.#settle(save, { value });
+  }
+
+  accessError(save: number, body: ErrorBody): void {
+    this.#settle(save, { error: this.#located(body, save) });
+  }
+
+  log(node: number, text: string | undefined, value: SavedValue | undefined): void {
+    const location = this.#recorded.recording.locate(node);
+    this.#tell(() => (this.#options.onLog ?? printLog)({ text, value, location }));
+  }
+
+  progress(done: number, total: number): void {
+    this.#tell(() => this.#options.onProgress?.({ done, total }));
+  }
+
+  end({ state, errors, report }: Status): void {
+    if (this.#over) return;
+    const warnings = this.#warnings.map((body) => ({ ...body, location: this.#located(body).location }));
+    if (report) this.#recorded.report.outcome = { value: { ...report, warnings } };
+    if (state === 'completed') this.#finish();
+    else if (state === 'cancelled') this.#finish(this.#aborted(), 'The run was cancelled.');
+    else this.#finish(this.#traceError(errors ?? []), 'The run failed.');
+  }
+
+  refused(errors: readonly ErrorBody[]): void {
+    this.#finish(this.#traceError(errors), 'The trace did not run to its end.');
+  }
+
+  #settle(save: number, outcome: { readonly value: SavedValue } | { readonly error: LocatedError }): void {
+    const entry = this.#recorded.recording.saves.get(save);
+    if (this.#over || !entry) return;
+    entry.slot.outcome = outcome;
+    this.#tell(() => this.#options.onValue?.(entry.saved));
+  }
+
+  /** Calls the user back; what they throw ends the run. */
+  #tell(callback: () => void): void {
+    if (this.#over) return;
+    try {
+      callback();
+    } catch (error) {
+      this.#giveUp(error, 'A callback of the trace threw.');
+    }
+  }
+
+  #giveUp(error: unknown, why: string): void {
+    if (this.#over) return;
+    this.#cancel();
+    this.#finish(error, why);
+  }
+
+  #finish(error?: unknown, why = ''): void {
+    if (this.#over) return;
+    this.#over = true;
+    this.#options.signal?.removeEventListener('abort', this.#abort);
+    const { recording, report } = this.#recorded;
+    if (error === undefined) {
+      failSaves(recording, report, { code: 'unset', message: 'The server sent nothing for it.' }, this.#site);
+      this.#resolve();
+      return;
+    }
+    const code = error instanceof TraceError && error.code === 'cancelled' ? 'cancelled' : 'unset';
+    const cause = error instanceof TraceError ? error.body : undefined;
+    failSaves(recording, report, { code, message: why, cause }, this.#site);
+    this.#reject(error);
+  }
+
+  #aborted(): TraceError {
+    const cause = cancelled(this.#options.signal?.reason);
+    return new TraceError([{ body: cause.body, location: this.#site.location }], { cause });
+  }
+
+  #traceError(errors: readonly ErrorBody[]): TraceError {
+    const [first, ...rest] = errors.map((body) => this.#located(body));
+    const nothing = {
+      body: { code: 'internal' as const, message: 'The run failed and the server did not say why.' },
+    };
+    return new TraceError([first ?? { ...nothing, location: this.#site.location }, ...rest]);
+  }
+
+  /** The line of the node that an error names, or else of `node`, or of the call. */
+  #located(body: ErrorBody, node?: number): LocatedError {
+    const { locate } = this.#recorded.recording;
+    return { body, location: locate(nodeOf(body)) ?? locate(node) ?? this.#site.location };
+  }
+}
+
+/** The innermost node that an error or its causes name. */
+function nodeOf({ node, path, cause }: ErrorBody): number | undefined {
+  const field = /^graph\.nodes\.(\d+)/.exec(path ?? '')?.[1];
+  return (cause && nodeOf(cause)) ?? node ?? (field === undefined ? undefined : Number(field));
+}
+
+function printLog({ text, value }: LogEvent): void {
+  console.log(...[text, value].filter((part) => part !== undefined));
+}

@@ -1,0 +1,180 @@
+/**
+ * What capabilities add that no server of this project announces yet (PROTOCOL.md, section 6): the shape of each
+ * message and field, so that all who build them build the same, and the name of the capability that one needs.
+ */
+import * as z from 'zod/mini';
+import { portDescription } from './description.ts';
+import { errorBody, TracewireError } from './errors.ts';
+import { dtype, id, uint, utf8 } from './fields.ts';
+
+const sha256 = z.string().check(z.regex(/^[0-9a-f]{64}$/));
+const dims = z.array(uint.check(z.lt(2 ** 31))).check(z.maxLength(8));
+const ports = z.array(portDescription).check(z.maxLength(64));
+const integer = z.int();
+
+interface Draft {
+  readonly capability: string;
+  readonly schema: z.ZodMiniType;
+}
+
+/** Messages that capabilities add, by type. */
+export const draftMessages: Readonly<Record<string, Draft>> = {
+  token: {
+    capability: 'generation',
+    schema: z.strictObject({
+      type: z.literal('token'),
+      run: id,
+      seq: uint,
+      invoke: z.optional(uint),
+      step: uint,
+      id: uint,
+      text: z.string(),
+    }),
+  },
+  blob: { capability: 'blobs', schema: z.strictObject({ type: z.literal('blob'), sha256, size: uint }) },
+  blob_chunk: {
+    capability: 'blobs',
+    schema: z.strictObject({ type: z.literal('blob_chunk'), sha256, offset: uint }),
+  },
+  blob_state: {
+    capability: 'blobs',
+    schema: z.strictObject({
+      type: z.literal('blob_state'),
+      sha256,
+      state: z.enum(['wanted', 'known', 'refused']),
+      received: uint,
+      error: z.optional(errorBody),
+    }),
+  },
+  function: {
+    capability: 'functions',
+    schema: z.strictObject({ type: z.literal('function'), request: uint, sha256 }),
+  },
+  function_description: {
+    capability: 'functions',
+    schema: z.strictObject({
+      type: z.literal('function_description'),
+      request: uint,
+      inputs: ports,
+      outputs: ports,
+    }),
+  },
+};
+
+/** A field that a capability adds; `*` in its path stands for any index. */
+export interface DraftField extends Draft {
+  readonly messages: readonly string[];
+  readonly path: readonly string[];
+}
+
+const RUN = ['run'];
+const RESULTS = ['value', 'chunk', 'access_error', 'log'];
+const NODES = ['graph', 'nodes', '*'];
+
+export const draftFields: readonly DraftField[] = [
+  { messages: RUN, path: [...NODES, 'place', 'invoke'], capability: 'invokes', schema: uint },
+  {
+    messages: RUN,
+    path: [...NODES, 'place', 'steps'],
+    capability: 'generation',
+    schema: z.union([
+      uint,
+      z.strictObject({ start: z.optional(integer), end: z.optional(integer), step: z.optional(integer) }),
+    ]),
+  },
+  {
+    messages: RUN,
+    path: ['options', 'generate'],
+    capability: 'generation',
+    schema: z.strictObject({
+      maxNewTokens: uint,
+      temperature: z.optional(z.number().check(z.gte(0))),
+      topK: z.optional(uint.check(z.gte(1))),
+      topP: z.optional(z.number().check(z.gt(0), z.lte(1))),
+      repetitionPenalty: z.optional(z.number().check(z.gt(0))),
+      seed: z.optional(uint),
+      stopTokens: z.optional(z.array(uint).check(z.maxLength(64))),
+      stopStrings: z.optional(z.array(utf8(512)).check(z.maxLength(64))),
+    }),
+  },
+  {
+    messages: RUN,
+    path: ['traces'],
+    capability: 'sessions',
+    schema: z.array(z.unknown()).check(z.minLength(1)),
+  },
+  {
+    messages: RUN,
+    path: [...NODES, 'blob'],
+    capability: 'blobs',
+    schema: z.strictObject({ sha256, dtype, dims }),
+  },
+  { messages: RESULTS, path: ['step'], capability: 'generation', schema: uint },
+  { messages: RESULTS, path: ['trace'], capability: 'sessions', schema: uint },
+];
+
+/** Kinds of nodes that capabilities add. */
+export const draftNodes: Readonly<Record<string, Draft>> = {
+  earlier: {
+    capability: 'sessions',
+    schema: z.strictObject({ kind: z.literal('earlier'), trace: uint, node: uint }),
+  },
+  call: {
+    capability: 'functions',
+    schema: z.strictObject({
+      kind: z.literal('call'),
+      function: sha256,
+      inputs: z.array(uint).check(z.maxLength(64)),
+    }),
+  },
+};
+
+/** The error for a header that uses what a capability would add; undefined for one that is just wrong. */
+export function notOffered(header: { readonly type: string }): TracewireError | undefined {
+  const { type } = header;
+  if (Object.hasOwn(draftMessages, type)) return refusal('type', draftMessages[type]?.capability);
+  for (const { messages, path, capability } of draftFields) {
+    const found = messages.includes(type) && find(header, path);
+    if (found) return refusal(found, capability);
+  }
+  return type === 'run' ? draftInGraph(header) : undefined;
+}
+
+function draftInGraph(header: object): TracewireError | undefined {
+  const graph = field(header, 'graph');
+  const nodes = field(graph, 'nodes');
+  for (const [index, node] of (Array.isArray(nodes) ? nodes : []).entries()) {
+    const kind = field(node, 'kind');
+    if (typeof kind !== 'string' || !Object.hasOwn(draftNodes, kind)) continue;
+    return refusal(`graph.nodes.${index}.kind`, draftNodes[kind]?.capability);
+  }
+  const invokes = field(graph, 'invokes');
+  return Array.isArray(invokes) && invokes.length > 1 ? refusal('graph.invokes', 'invokes') : undefined;
+}
+
+/** The first place where a path leads to something, or undefined. */
+function find(value: unknown, path: readonly string[], walked = ''): string | undefined {
+  const [step, ...rest] = path;
+  if (step === undefined) return walked;
+  const at = (key: string): string => (walked === '' ? key : `${walked}.${key}`);
+  if (step !== '*') {
+    const next = field(value, step);
+    return next === undefined ? undefined : find(next, rest, at(step));
+  }
+  for (const [index, member] of (Array.isArray(value) ? value : []).entries()) {
+    const found = find(member, rest, at(String(index)));
+    if (found !== undefined) return found;
+  }
+  return undefined;
+}
+
+function field(value: unknown, key: string): unknown {
+  return typeof value === 'object' && value !== null && Object.hasOwn(value, key)
+    ? (value as Readonly<Record<string, unknown>>)[key]
+    : undefined;
+}
+
+function refusal(path: string, capability: string | undefined): TracewireError {
+  const message = `${path} belongs to the capability ${capability}, which has not been announced by both sides.`;
+  return new TracewireError({ code: 'not_offered', message, path, wanted: capability });
+}

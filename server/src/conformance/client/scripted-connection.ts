@@ -1,0 +1,181 @@
+/**
+ * The scripted server's side of one connection. It answers as a server must, unless the script says otherwise, and
+ * notes what the client does against the page.
+ */
+import {
+  type ClientMessage,
+  checkGraph,
+  clientMessages,
+  decodeMessage,
+  type Limits,
+  ModelIndex,
+  PROTOCOL_VERSION,
+} from '@tracewire/protocol';
+import { sleep } from '../mismatch.ts';
+import { frame } from '../pack.ts';
+import type { IncomingSocket } from '../websocket.ts';
+import type { Closing } from '../wire.ts';
+import { DESCRIPTION, MODEL } from './fixture.ts';
+import { ScriptedRun } from './scripted-run.ts';
+
+export const LIMITS: Limits = {
+  messageBytes: 1024 * 1024,
+  nodes: 1000,
+  savedBytes: 64 * 1024 * 1024,
+  windowBytes: 1024 * 1024,
+  chunkBytes: 256 * 1024,
+  runs: 4,
+};
+
+/** How the scripted server differs from a plain one. */
+export interface Script {
+  readonly limits?: Partial<Limits>;
+  readonly capabilities?: readonly string[];
+  /** The bytes of a message, in the fragments that are sent; plain where it is absent. */
+  readonly encode?: (header: object, payload: Uint8Array) => readonly Uint8Array[];
+  /** In place of the welcome. */
+  readonly greet?: (connection: ScriptedConnection) => void;
+  /** In place of the run's right answer. */
+  readonly run?: (run: ScriptedRun, connection: ScriptedConnection) => Promise<void> | void;
+  /** What comes with a `resume`. */
+  readonly resume?: (
+    message: Extract<ClientMessage, { type: 'resume' }>,
+    connection: ScriptedConnection,
+  ) => void;
+}
+
+const INDEX = new ModelIndex(DESCRIPTION);
+/** The welcome is held back for so long, to see whether the client waits for it. */
+const WELCOME_DELAY_MS = 60;
+
+export class ScriptedConnection {
+  readonly socket: IncomingSocket;
+  /** What the client did wrong. */
+  readonly faults: string[] = [];
+  /** The server's runs, whichever connection began them. */
+  readonly runs: ScriptedRun[];
+  readonly closed: Promise<Closing>;
+  /** What the client's hello announced. */
+  announced: readonly string[] = [];
+  readonly #script: Script;
+  #greeted = false;
+  #welcomed = false;
+  #broken: unknown;
+
+  constructor(socket: IncomingSocket, script: Script, runs: ScriptedRun[]) {
+    this.runs = runs;
+    this.socket = socket;
+    this.#script = script;
+    this.closed = socket.wire.closed;
+    if (/permessage-deflate/.test(socket.offeredExtensions)) this.faults.push('it offers compression');
+    socket.wire.listen((bytes) => void this.#receive(bytes));
+  }
+
+  get limits(): Limits {
+    return { ...LIMITS, ...this.#script.limits };
+  }
+
+  /** What a script stumbled over. */
+  get broken(): unknown {
+    return this.#broken;
+  }
+
+  send(header: object, payload: Uint8Array = new Uint8Array()): void {
+    this.socket.wire.sendFragments(this.#script.encode?.(header, payload) ?? [frame(header, payload)]);
+  }
+
+  sendBytes(bytes: Uint8Array): void {
+    this.socket.wire.send(bytes);
+  }
+
+  welcome(fields: object = {}): void {
+    this.#welcomed = true;
+    this.send({
+      type: 'welcome',
+      protocol: PROTOCOL_VERSION,
+      server: { name: 'tracewire-conformance', version: '1' },
+      epoch: 'conformance',
+      capabilities: this.#script.capabilities ?? [],
+      opset: 21,
+      models: [MODEL],
+      limits: this.limits,
+      ...fields,
+    });
+  }
+
+  async #receive(bytes: Uint8Array): Promise<void> {
+    let decoded: { readonly message: ClientMessage; readonly payload: Uint8Array };
+    try {
+      decoded = decodeMessage(clientMessages, bytes);
+    } catch (error) {
+      this.faults.push(`a message that is none: ${error instanceof Error ? error.message : error}`);
+      return;
+    }
+    const { message, payload } = decoded;
+    if (!this.#welcomed && (message.type !== 'hello' || this.#greeted))
+      this.faults.push(`${message.type} came before the welcome`);
+    try {
+      await this.#handle(message, payload);
+    } catch (error) {
+      this.#broken ??= error;
+    }
+  }
+
+  async #handle(message: ClientMessage, payload: Uint8Array): Promise<void> {
+    switch (message.type) {
+      case 'hello':
+        return this.#hello(message);
+      case 'describe':
+        return this.send({ type: 'description', request: message.request, description: DESCRIPTION });
+      case 'tokenize':
+      case 'detokenize':
+        return this.send({
+          type: 'error',
+          request: message.request,
+          errors: [{ code: 'internal', message: 'The scripted server has no tokenizer.' }],
+        });
+      case 'ack':
+        return this.#ack(message);
+      case 'run':
+        return this.#run(message, payload);
+      case 'resume':
+        if (!this.#agreed('resume')) this.faults.push('a resume without the capability');
+        return this.#script.resume?.(message, this);
+      case 'cancel':
+        return;
+    }
+  }
+
+  #agreed(capability: string): boolean {
+    return this.announced.includes(capability) && (this.#script.capabilities ?? []).includes(capability);
+  }
+
+  async #hello({ protocol, capabilities }: Extract<ClientMessage, { type: 'hello' }>): Promise<void> {
+    if (this.#greeted) this.faults.push('a second hello');
+    this.#greeted = true;
+    this.announced = capabilities;
+    if (protocol !== PROTOCOL_VERSION) this.faults.push(`a hello of protocol ${protocol}`);
+    await sleep(WELCOME_DELAY_MS);
+    if (this.#script.greet) {
+      this.#welcomed = true;
+      this.#script.greet(this);
+    } else this.welcome();
+  }
+
+  #ack({ run, seq }: Extract<ClientMessage, { type: 'ack' }>): void {
+    const fault = this.runs.find(({ id }) => id === run)?.ack(seq);
+    if (fault) this.faults.push(fault);
+  }
+
+  async #run(message: Extract<ClientMessage, { type: 'run' }>, payload: Uint8Array): Promise<void> {
+    if (message.model !== MODEL) this.faults.push(`a run of the model ${message.model}`);
+    if (message.options?.detach && !this.#agreed('detach'))
+      this.faults.push('options.detach without the capability');
+    if (this.runs.some(({ id }) => id === message.run)) this.faults.push(`the run id ${message.run} twice`);
+    const { errors } = checkGraph(message.graph, INDEX);
+    for (const error of errors) this.faults.push(`its graph is wrong: ${error.message}`);
+    const run = new ScriptedRun(message, payload, this.limits, (header, bytes) => this.send(header, bytes));
+    this.runs.push(run);
+    await (this.#script.run ?? ((plain: ScriptedRun) => plain.answer()))(run, this);
+  }
+}

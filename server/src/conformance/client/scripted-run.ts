@@ -1,0 +1,181 @@
+/** One run at the scripted server: numbers its messages, keeps within the window, and can do all of it wrong. */
+import {
+  type ErrorCode,
+  type Graph,
+  type Limits,
+  PayloadReader,
+  PayloadWriter,
+  type Place,
+  type RunState,
+  type TensorLike,
+  type Value,
+} from '@tracewire/protocol';
+import { within } from '../mismatch.ts';
+import { valueOfModule } from './fixture.ts';
+
+export const REPORT = {
+  modulesRun: 1,
+  modulesTotal: 3,
+  segmentsRun: 1,
+  segmentsTotal: 3,
+  tokens: 2,
+  milliseconds: 1.5,
+  stoppedAfter: 'h.0',
+};
+
+const RANK: Readonly<Record<string, number>> = { 'h.0': 1, mix: 2, 'h.1': 4 };
+
+interface Sent {
+  readonly seq: number;
+  readonly bytes: number;
+  readonly at: number;
+}
+
+export class ScriptedRun {
+  readonly id: string;
+  readonly graph: Graph;
+  readonly #limits: Limits;
+  #send: (header: object, payload?: Uint8Array) => void;
+  readonly #constants = new Map<number, TensorLike>();
+  readonly #waiting: (() => void)[] = [];
+  seq = 0;
+  acked = 0;
+  /** When the last ack came, and the longest time a message has waited for one. */
+  longestWait = 0;
+  #sent: Sent[] = [];
+
+  constructor(
+    run: { readonly run: string; readonly graph: Graph },
+    payload: Uint8Array,
+    limits: Limits,
+    send: (header: object, payload?: Uint8Array) => void,
+  ) {
+    this.id = run.run;
+    this.graph = run.graph;
+    this.#limits = limits;
+    this.#send = send;
+    const reader = new PayloadReader(payload);
+    for (const [id, node] of run.graph.nodes.entries())
+      if (node.kind === 'constant')
+        this.#constants.set(id, reader.tensor(node.tensor, `graph.nodes.${id}.tensor`));
+    reader.end();
+  }
+
+  /** The run goes on on another connection: what was sent after `after` is sent again there, by the script. */
+  moveTo(send: (header: object, payload?: Uint8Array) => void, after: number): void {
+    this.#send = send;
+    this.#sent = [];
+    this.seq = after;
+    this.acked = Math.max(this.acked, after);
+  }
+
+  get saves(): readonly number[] {
+    return this.graph.nodes.flatMap((node, id) => (node.kind === 'save' ? [id] : []));
+  }
+
+  /** The save of a module's output. */
+  saveOf(module: string): number {
+    const found = this.saves.find((save) => this.#placeOf(save)?.module === module);
+    if (found === undefined) throw new Error(`the trace saves no output of ${module}`);
+    return found;
+  }
+
+  /** A numbered message, with a number of its own choosing where `fields` has one. */
+  say(type: string, fields: object = {}, payload: Uint8Array = new Uint8Array()): void {
+    this.seq += 1;
+    this.#sent.push({ seq: this.seq, bytes: payload.length, at: performance.now() });
+    this.#send({ type, run: this.id, seq: this.seq, ...fields }, payload);
+  }
+
+  status(state: RunState, fields: object = {}): void {
+    const report = state === 'completed' || state === 'cancelled' ? { report: REPORT } : {};
+    this.say('status', { state, ...report, ...fields });
+  }
+
+  begin(): void {
+    this.status('received');
+    this.status('running');
+  }
+
+  /** Waits until the client's acks have opened the window. */
+  async value(save: number, value: Value): Promise<void> {
+    const writer = new PayloadWriter();
+    const ref = writer.value(value);
+    const whole = Buffer.concat(writer.parts);
+    const { chunkBytes } = this.#limits;
+    await this.#room(Math.min(whole.length, chunkBytes));
+    this.say('value', { save, value: ref, bytes: whole.length }, whole.subarray(0, chunkBytes));
+    for (let offset = chunkBytes; offset < whole.length; offset += chunkBytes) {
+      const part = whole.subarray(offset, offset + chunkBytes);
+      await this.#room(part.length);
+      this.say('chunk', { save, offset }, part);
+    }
+  }
+
+  accessError(save: number, code: ErrorCode, fields: object = {}): void {
+    const message = `Accessing value before it's been set. (${code})`;
+    this.say('access_error', { save, error: { code, message, ...fields } });
+  }
+
+  /** Each save's outcome, as the page wants it: places in their order, what is behind a stop not_reached. */
+  async outcomes(): Promise<void> {
+    const stop = Math.min(
+      ...this.graph.nodes.flatMap((node) => (node.kind === 'stop' ? [RANK[node.place.module] ?? 0] : [])),
+    );
+    const rank = (save: number): number => RANK[this.#placeOf(save)?.module ?? ''] ?? 0;
+    for (const save of this.saves.toSorted((left, right) => rank(left) - rank(right))) {
+      if (rank(save) > stop) this.accessError(save, 'not_reached');
+      else await this.value(save, this.#valueOf(save));
+    }
+  }
+
+  async answer(): Promise<void> {
+    this.begin();
+    await this.outcomes();
+    this.status('completed');
+  }
+
+  /** Takes an ack. The text says what is wrong with it. */
+  ack(seq: number): string | undefined {
+    if (seq > this.seq) return `an ack of ${seq}, and ${this.seq} is the last that was sent`;
+    const now = performance.now();
+    for (const sent of this.#sent)
+      if (sent.seq <= seq) this.longestWait = Math.max(this.longestWait, now - sent.at);
+    this.#sent = this.#sent.filter((sent) => sent.seq > seq);
+    this.acked = Math.max(this.acked, seq);
+    for (const wake of this.#waiting.splice(0)) wake();
+    return undefined;
+  }
+
+  /** Resolves when all that was sent is acknowledged. */
+  async allAcked(timeoutMs: number): Promise<void> {
+    while (this.acked < this.seq) {
+      const acked = new Promise<void>((resolve) => this.#waiting.push(resolve));
+      await within(
+        acked,
+        timeoutMs,
+        () => `an ack of ${this.seq}, the run’s last message (${this.acked} is acked)`,
+      );
+    }
+  }
+
+  async #room(bytes: number): Promise<void> {
+    const ahead = (): number => this.#sent.reduce((sum, sent) => sum + sent.bytes, 0);
+    while (ahead() > 0 && ahead() + bytes > this.#limits.windowBytes) {
+      const acked = new Promise<void>((resolve) => this.#waiting.push(resolve));
+      await within(acked, 3000, () => 'an ack at least every second or MiB');
+    }
+  }
+
+  #placeOf(save: number): Place | undefined {
+    const node = this.graph.nodes[save];
+    const value = node?.kind === 'save' ? this.graph.nodes[node.value] : undefined;
+    return value?.kind === 'read' ? value.place : undefined;
+  }
+
+  #valueOf(save: number): Value {
+    const node = this.graph.nodes[save];
+    const constant = node?.kind === 'save' ? this.#constants.get(node.value) : undefined;
+    return constant ?? valueOfModule(this.#placeOf(save)?.module ?? '');
+  }
+}

@@ -1,0 +1,85 @@
+/**
+ * The numbered requirements of PROTOCOL.md: whom each binds, and with which capability. What the number stands
+ * for is on the page alone; `test/conformance/conformance-requirements.test.ts` keeps the two in step.
+ */
+
+export type Side = 'server' | 'client' | 'both';
+/** Everybody's part of the page, or what a capability (or a key) adds. */
+export type Profile = 'core' | 'resume' | 'detach' | 'keys';
+
+export interface Requirement {
+  readonly id: string;
+  readonly side: Side;
+  readonly profile: Profile;
+  /** Why no case can see it from outside. */
+  readonly unobserved?: string;
+}
+
+/** `[first, last, side, profile]`: whole stretches of the page that bind the same side. */
+type Stretch = readonly [first: number, last: number, side: Side, profile?: Profile];
+
+const STRETCHES: readonly Stretch[] = [
+  [1, 5, 'both'],
+  [6, 7, 'server'],
+  [8, 10, 'both'],
+  [11, 11, 'server'],
+  [12, 12, 'client'],
+  [13, 13, 'server'],
+  [14, 37, 'both'],
+  [38, 38, 'client'],
+  [39, 39, 'both'],
+  [40, 53, 'server'],
+  [54, 55, 'client'],
+  [56, 59, 'server'],
+  [60, 62, 'both'],
+  [63, 67, 'server'],
+  [68, 68, 'both'],
+  [69, 73, 'server'],
+  [74, 74, 'client'],
+  [75, 83, 'server'],
+  [84, 90, 'server'],
+  [91, 104, 'server'],
+  [105, 105, 'client'],
+  [106, 106, 'server'],
+  [107, 107, 'both'],
+  [108, 116, 'server'],
+  [117, 117, 'both'],
+  [118, 124, 'server', 'resume'],
+  [125, 125, 'server'],
+  [126, 128, 'server', 'detach'],
+  [129, 129, 'client', 'resume'],
+  [130, 173, 'server'],
+  [174, 183, 'server'],
+  [184, 184, 'client'],
+  [185, 185, 'server'],
+  [186, 186, 'both'],
+  [187, 187, 'server'],
+  [188, 188, 'both'],
+  [189, 193, 'server', 'keys'],
+  [194, 194, 'server', 'resume'],
+  [195, 195, 'server', 'detach'],
+  [196, 196, 'server', 'resume'],
+  [197, 197, 'server', 'detach'],
+  [198, 198, 'server', 'resume'],
+];
+
+/** Requirements that no peer can check, with the reason. */
+const UNOBSERVED: Readonly<Record<string, string>> = {
+  'R-007': 'a runner comes after the models are loaded',
+  'R-053': 'it takes more runs than one client should queue on a server of others',
+  'R-057': 'it takes more unread bytes than a test should make',
+  'R-065': 'it permits; nothing is wrong without it',
+  'R-077': 'it takes two starts of one server',
+  'R-113': 'whether the model waits shows in its owner’s measurements only',
+  'R-175': 'the files are the server’s',
+  'R-184': 'what a person or program does with an error is its own affair',
+  'R-193': 'it takes a second key',
+};
+
+export const REQUIREMENTS: readonly Requirement[] = STRETCHES.flatMap(([first, last, side, profile]) =>
+  Array.from({ length: last - first + 1 }, (_, index): Requirement => {
+    const id = `R-${String(first + index).padStart(3, '0')}`;
+    const unobserved = UNOBSERVED[id];
+    return { id, side, profile: profile ?? 'core', ...(unobserved === undefined ? {} : { unobserved }) };
+  }),
+);

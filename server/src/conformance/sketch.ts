@@ -1,0 +1,78 @@
+/** Writes a graph and its payload, node by node; ids are what each call gives. */
+import {
+  type AttributeValue,
+  type Dtype,
+  type Graph,
+  type GraphNode,
+  type Input,
+  PayloadWriter,
+  type Place,
+  type Selection,
+} from '@tracewire/protocol';
+import { tensorOf } from './tensors.ts';
+
+export class Sketch {
+  readonly nodes: GraphNode[] = [];
+  readonly #input: Input;
+  readonly #payload = new PayloadWriter();
+
+  constructor(input: Input) {
+    this.#input = input;
+  }
+
+  get graph(): Graph {
+    return { invokes: [{ input: this.#input }], nodes: this.nodes };
+  }
+
+  get payload(): Uint8Array {
+    return Buffer.concat(this.#payload.parts);
+  }
+
+  /** What a run message needs. */
+  get request(): { graph: Graph; payload: Uint8Array } {
+    return { graph: this.graph, payload: this.payload };
+  }
+
+  add(node: GraphNode): number {
+    this.nodes.push(node);
+    return this.nodes.length - 1;
+  }
+
+  constant(dtype: Dtype, dims: readonly number[], numbers: readonly number[]): number {
+    return this.add({ kind: 'constant', tensor: this.#payload.tensor(tensorOf(dtype, dims, numbers)) });
+  }
+
+  read(place: Place): number {
+    return this.add({ kind: 'read', place });
+  }
+
+  write(place: Place, value: number, selection?: Selection): number {
+    return this.add({ kind: 'write', place, value, ...(selection ? { selection } : {}) });
+  }
+
+  stop(place: Place): number {
+    return this.add({ kind: 'stop', place });
+  }
+
+  operator(
+    operator: string,
+    inputs: readonly number[],
+    attributes?: Readonly<Record<string, AttributeValue>>,
+  ): number {
+    return this.add({
+      kind: 'operator',
+      operator,
+      inputs: [...inputs],
+      ...(attributes ? { attributes } : {}),
+    });
+  }
+
+  save(value: number): number {
+    return this.add({ kind: 'save', value });
+  }
+
+  /** Reads a place and saves it; gives the save. */
+  saveRead(place: Place): number {
+    return this.save(this.read(place));
+  }
+}

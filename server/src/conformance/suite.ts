@@ -1,0 +1,31 @@
+/** All cases against a server, in the order in which they run and are reported. */
+
+import { ALWAYS } from './cases/always.ts';
+import { CONVERSATION } from './cases/conversation.ts';
+import { DESCRIPTIONS } from './cases/descriptions.ts';
+import { FLOW } from './cases/flow.ts';
+import { FRAMES } from './cases/frames.ts';
+import { GRAPHS } from './cases/graphs.ts';
+import { HANDSHAKE } from './cases/handshake.ts';
+import { OPERATOR_CASES } from './cases/operators.ts';
+import { PAYLOADS } from './cases/payloads.ts';
+import { NOT_DETACHED, RESUMING } from './cases/resume.ts';
+import { RUNS } from './cases/runs.ts';
+import { STATIC_ERRORS } from './cases/static-errors.ts';
+import type { ConformanceCase } from './cases.ts';
+
+export const SERVER_CASES: readonly ConformanceCase[] = [
+  ...HANDSHAKE,
+  ...FRAMES,
+  ...PAYLOADS,
+  ...CONVERSATION,
+  ...DESCRIPTIONS,
+  ...RUNS,
+  ...FLOW,
+  ...GRAPHS,
+  ...STATIC_ERRORS,
+  ...OPERATOR_CASES,
+  NOT_DETACHED,
+  ...RESUMING,
+  ...ALWAYS,
+];

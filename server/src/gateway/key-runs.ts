@@ -1,0 +1,91 @@
+/**
+ * The runs of one key, by their ids (PROTOCOL.md, section 2.4); a server without keys has one for everybody. They belong
+ * to no connection, so that they can outlive one. It bounds what runs without a connection may take.
+ */
+import { type Limits, TracewireError } from '@tracewire/protocol';
+import type { Follower, KeptRun } from './kept-run.ts';
+import { DETACHED_RUNS, detachedBytes, QUEUE_RETRY_MS, WAITING_RUNS, waitingBytes } from './limits.ts';
+
+export class KeyRuns {
+  readonly #limits: Limits;
+  readonly #runs = new Map<string, KeptRun>();
+
+  constructor(limits: Limits) {
+    this.#limits = limits;
+  }
+
+  /** Runs that are kept, ended or not. */
+  get size(): number {
+    return this.#runs.size;
+  }
+
+  /** Bytes that are kept for clients. */
+  get heldBytes(): number {
+    return sumOfHeld(this.#runs.values());
+  }
+
+  get(id: string): KeptRun | undefined {
+    return this.#runs.get(id);
+  }
+
+  add(run: KeptRun): void {
+    this.#runs.set(run.id, run);
+  }
+
+  /** The id is free again. */
+  remove(run: KeptRun): void {
+    if (this.#runs.get(run.id) === run) this.#runs.delete(run.id);
+  }
+
+  followedBy(follower: Follower): KeptRun[] {
+    return [...this.#runs.values()].filter((run) => run.follower === follower);
+  }
+
+  /** A connection has ended; whether its client may come back for its runs. */
+  left(follower: Follower, mayReturn: boolean): void {
+    for (const run of this.followedBy(follower)) run.leave(mayReturn);
+    this.trim();
+  }
+
+  /** Gives those up that have waited longest, until the rest keeps within the limits. */
+  trim(): void {
+    const waiting = [...this.#runs.values()].filter((run) => run.waitingSince !== undefined);
+    waiting.sort((a, b) => (a.waitingSince ?? 0) - (b.waitingSince ?? 0));
+    while (waiting.length > WAITING_RUNS || sumOfHeld(waiting) > waitingBytes(this.#limits)) {
+      waiting.shift()?.giveUp();
+    }
+  }
+
+  /** Throws `queue_full` when there are so many detached runs, or they hold so much, that another must wait. */
+  mustTakeDetached(): void {
+    const detached = this.#detached();
+    const held = sumOfHeld(detached);
+    if (detached.length < DETACHED_RUNS && held <= detachedBytes(this.#limits)) return;
+    throw new TracewireError({
+      code: 'queue_full',
+      message: `${detached.length} detached runs, ${held} bytes, are kept; another has to wait until one of them has expired.`,
+      retryAfterMs: QUEUE_RETRY_MS,
+    });
+  }
+
+  /** Whether detached runs may keep so many bytes more. */
+  hasRoom(bytes: number): boolean {
+    const { savedBytes } = this.#limits;
+    return sumOfHeld(this.#detached()) + bytes <= detachedBytes(this.#limits) + savedBytes;
+  }
+
+  /** The server is going away. */
+  close(): void {
+    for (const run of [...this.#runs.values()]) run.giveUp();
+  }
+
+  #detached(): KeptRun[] {
+    return [...this.#runs.values()].filter((run) => run.detached);
+  }
+}
+
+function sumOfHeld(runs: Iterable<KeptRun>): number {
+  let sum = 0;
+  for (const run of runs) sum += run.heldBytes;
+  return sum;
+}

@@ -1,0 +1,96 @@
+/** The same client package in a real browser against a real server. Run by `npm run test:browser`. */
+import { LanguageModel, type Tensor } from '@tracewire/client';
+import { afterAll, beforeAll, expect, it } from 'vitest';
+import { startServer, type TestServer } from '../support/server.ts';
+import { type ClientPage, openClientPage } from './page.ts';
+
+const PROMPT = 'The Eiffel Tower is in the city of';
+
+/** What the page's script sees of the client; the browser has no TypeScript. */
+declare const tracewire: typeof import('@tracewire/client');
+
+let server: TestServer;
+let client: ClientPage;
+beforeAll(async () => {
+  server = await startServer();
+  client = await openClientPage();
+});
+afterAll(async () => {
+  await client.close();
+  await server.stop();
+});
+
+it('runs the tutorial’s trace with the same bytes as in Node', async () => {
+  const there = await client.page.evaluate(
+    async ([url, prompt]) => {
+      const model = new tracewire.LanguageModel('tiny-gpt2', { url });
+      const { l1, l2 } = await model.trace(prompt, (m) => {
+        const l2 = m.transformer.h[1].output.save();
+        const l1 = m.transformer.h[0].output.save();
+        m.transformer.h[0].output.stop();
+        return { l1, l2 };
+      });
+      await model.close();
+      const tensors = l1.value as readonly Tensor[];
+      return {
+        tensors: tensors.map(({ dtype, dims, data }) => ({
+          dtype,
+          dims,
+          data: Array.from(data as Float32Array),
+        })),
+        error: l2.error?.message,
+        printed: String(tensors[0]).slice(0, 8),
+      };
+    },
+    [server.url, PROMPT] as const,
+  );
+  const model = new LanguageModel('tiny-gpt2', { url: server.url });
+  const here = await model.trace(PROMPT, (m) => m.transformer.h[0].output.save());
+  await model.close();
+  const wanted = here.value as readonly Tensor[];
+  expect(there.tensors.map(({ dims }) => dims)).toEqual(wanted.map(({ dims }) => dims));
+  for (const [index, { data }] of there.tensors.entries()) {
+    expect(Float32Array.from(data)).toEqual(wanted[index]?.data);
+  }
+  expect(there.error).toBe(
+    "Accessing value before it's been set. transformer.h.1.output was not reached: the forward pass stopped after transformer.h.0.",
+  );
+  expect(there.printed).toBe('tensor([');
+});
+
+it('sends large literals and takes values of many chunks', async () => {
+  const sum = await client.page.evaluate(async (url) => {
+    const model = new tracewire.LanguageModel('tiny-gpt2', { url });
+    const big = new Float32Array(600_000).fill(0.5);
+    const saved = await model.trace('The', (m) =>
+      m
+        .constant(new tracewire.Tensor('float32', [600, 1000], big))
+        .mul(2)
+        .save(),
+    );
+    await model.close();
+    return (saved.value.data as Float32Array).reduce((total, value) => total + value, 0);
+  }, server.url);
+  expect(sum).toBe(600_000);
+});
+
+it('says that a server can’t be reached, and what a page can’t do', async () => {
+  const codes = await client.page.evaluate(async () => {
+    const nowhere = new tracewire.LanguageModel('tiny-gpt2', { url: 'ws://127.0.0.1:9' });
+    const local = new tracewire.LanguageModel('tiny-gpt2', { remote: false });
+    const code = (error: unknown) => (error as { code?: string }).code;
+    return [
+      await nowhere.trace('x', (m) => m.lm_head.output.save()).catch(code),
+      await local.trace('x', (m) => m.lm_head.output.save()).catch(code),
+    ];
+  });
+  expect(codes).toEqual(['unreachable', 'not_installed']);
+});
+
+it('has a size', () => {
+  const { plain, gzip } = client.size;
+  console.log(
+    `the client in a page: ${(plain / 1000).toFixed(1)} kB minified, ${(gzip / 1000).toFixed(1)} kB compressed`,
+  );
+  expect(gzip).toBeLessThan(100_000);
+});
