@@ -237,6 +237,9 @@ describe('the engine on tiny-gpt2', () => {
     const { outcome, values, accessErrors } = await runGraph(engine, EIFFEL, graph, () => ++asked > 5);
     expect(outcome.state).toBe('cancelled');
     expect(outcome.report?.segmentsRun).toBeLessThan(8);
+    expect(outcome.report?.modulesRun).toBeLessThan(outcome.report?.modulesTotal ?? 0);
+    const none = await runGraph(engine, EIFFEL, graph, () => true);
+    expect(none.outcome.report).toMatchObject({ modulesRun: 0, segmentsRun: 0 });
     expect(values.has(first)).toBe(true);
     expect(accessErrors.get(last)?.code).toBe('cancelled');
   });

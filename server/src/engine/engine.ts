@@ -18,6 +18,7 @@ import type { RunListener, RunOutcome } from './outcomes.ts';
 import { type Plan, planRun } from './plan.ts';
 import { onnxRuntime } from './runtime/ort.ts';
 import type { Runtime, RuntimeOptions } from './runtime/runtime.ts';
+import type { SegmentSpec } from './segment.ts';
 import { SegmentCache } from './segment-cache.ts';
 import { Tokenizer } from './tokenizer.ts';
 
@@ -85,7 +86,7 @@ export class Engine {
       const ids = this.#idsOf(graph.invokes[0]?.input);
       const plan = planRun(graph, this.#model);
       const sizes: FeedSizes = { batch: 1, sequence: ids.length, past: 0 };
-      const { segmentsRun, cancelled, error } = await execute({
+      const { ran, cancelled, error } = await execute({
         graph,
         plan,
         model: this.#model,
@@ -101,7 +102,7 @@ export class Engine {
       return {
         state: error ? 'failed' : cancelled ? 'cancelled' : 'completed',
         errors: error ? [error] : [],
-        report: this.#report(plan, segmentsRun, ids.length, performance.now() - begun),
+        report: this.#report(plan, ran, ids.length, performance.now() - begun),
       };
     } catch (thrown) {
       return this.#refuse(graph, listener, [toErrorBody(thrown)]);
@@ -136,13 +137,21 @@ export class Engine {
 
   #report(
     plan: Plan,
-    segmentsRun: number,
+    ran: readonly SegmentSpec[],
     tokens: number,
     milliseconds: number,
   ): NonNullable<RunOutcome['report']> {
     const modulesTotal = this.#model.tree.hookPoints.filter(({ port }) => port === 'output').length;
-    const { modulesRun, segmentsTotal, stoppedAfter } = plan;
-    return { modulesRun, modulesTotal, segmentsRun, segmentsTotal, tokens, milliseconds, stoppedAfter };
+    const { segmentsTotal, stoppedAfter } = plan;
+    return {
+      modulesRun: plan.modulesRun(ran),
+      modulesTotal,
+      segmentsRun: ran.length,
+      segmentsTotal,
+      tokens,
+      milliseconds,
+      stoppedAfter,
+    };
   }
 
   /** The token ids of an input, within the model's context and vocabulary. */

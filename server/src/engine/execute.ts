@@ -20,6 +20,7 @@ import type { OperationRunner } from './operation-runner.ts';
 import { groupOperations, sourceOf } from './operations.ts';
 import type { RunListener } from './outcomes.ts';
 import type { Moment, Plan, PlannedSegment } from './plan.ts';
+import type { SegmentSpec } from './segment.ts';
 import type { SegmentCache } from './segment-cache.ts';
 import { checkFits, writeSelection } from './selection.ts';
 import type { PlannedWrite, ValueKey } from './versions.ts';
@@ -43,7 +44,8 @@ export interface Execution {
 
 /** What came of it: `error` ends the run as failed. */
 export interface ExecutionResult {
-  readonly segmentsRun: number;
+  /** The segments that ran. */
+  readonly ran: readonly SegmentSpec[];
   readonly cancelled: boolean;
   readonly error: ErrorBody | undefined;
 }
@@ -62,7 +64,7 @@ class Executor {
   readonly #failures = new Map<number, ErrorBody>();
   readonly #delivered = new Set<number>();
   #savedBytes = 0;
-  #segmentsRun = 0;
+  readonly #ran: SegmentSpec[] = [];
 
   constructor(execution: Execution) {
     this.#execution = execution;
@@ -82,7 +84,7 @@ class Executor {
         if (step.kind === 'moment') await this.#moment(step);
         else {
           await this.#segment(step);
-          listener.progress(this.#segmentsRun, total);
+          listener.progress(this.#ran.length, total);
         }
       } catch (thrown) {
         error = toErrorBody(thrown, 'operation_failed');
@@ -90,14 +92,14 @@ class Executor {
       }
     }
     this.#settle(error, cancelled);
-    return { segmentsRun: this.#segmentsRun, cancelled, error };
+    return { ran: this.#ran, cancelled, error };
   }
 
   async #segment({ spec, feeds, fetches }: PlannedSegment): Promise<void> {
     const segment = await this.#execution.segments.get(spec);
     const inputs = new Map([...feeds].map(([name, key]) => [name, this.#at(key)]));
     for (const [name, tensor] of await segment.run(inputs, fetches)) this.#environment.set(name, tensor);
-    this.#segmentsRun += 1;
+    this.#ran.push(spec);
   }
 
   async #moment({ reads, operations, deliveries, write }: Moment): Promise<void> {

@@ -45,7 +45,8 @@ export interface Moment {
 export interface Plan {
   readonly steps: readonly (PlannedSegment | Moment)[];
   readonly segmentsTotal: number;
-  readonly modulesRun: number;
+  /** How many modules have run to their end once these segments have. */
+  readonly modulesRun: (ran: readonly SegmentSpec[]) => number;
   /** The module after which the pass ends, if others would follow. */
   readonly stoppedAfter: string | undefined;
   /** Nodes whose values will not come to be, and why. */
@@ -80,7 +81,7 @@ class Planner {
     return {
       steps: interleave(moments, segments),
       segmentsTotal: this.#cuts(end, writes).length - 1,
-      modulesRun: this.#reach.modulesRun(segments.map(({ spec }) => spec)),
+      modulesRun: (ran) => this.#reach.modulesRun(ran),
       stoppedAfter,
       notReached,
     };
