@@ -3,6 +3,8 @@ import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { Notebook } from '../../server/src/conformance/audit.ts';
+import { Peer } from '../../server/src/conformance/peer.ts';
 import { runCases } from '../../server/src/conformance/runner.ts';
 import { judge, parseExpectedFailures } from '../../server/src/conformance/select.ts';
 import { SERVER_CASES } from '../../server/src/conformance/suite.ts';
@@ -61,11 +63,17 @@ describe('tracewire conformance', () => {
 
 describe('the engine in this process', () => {
   it('conforms, in all that needs no socket', { timeout: 180_000 }, async () => {
-    const hold = await LOCAL_TARGET.connect();
+    // The engine lives as long as a conversation does; one that says no hello ends after 10 s.
+    const hold = new Peer(await LOCAL_TARGET.connect(), {
+      notes: new Notebook(),
+      timeoutMs: 30_000,
+      model: '',
+    });
+    await hold.hello();
     // A value of 256 MiB would be this test's memory; the server's process shows that it knows its limit.
     const cases = SERVER_CASES.filter(({ id }) => id !== 'too-large');
     const results = await runCases({ target: LOCAL_TARGET, cases, timeoutMs: 10_000 });
-    hold.close();
+    hold.wire.close();
     const expected = parseExpectedFailures(readFileSync(EXPECTED, 'utf8'));
     const outcome = judge(LOCAL_TARGET.name, results, expected, SERVER_CASES);
     const failed = outcome.results.filter(({ verdict, expected }) => verdict === 'failed' && !expected);
