@@ -13,7 +13,7 @@ import type { Selector } from './selection.ts';
 import { Shape } from './shape.ts';
 import type { SavedValue, Tensor } from './tensor.ts';
 import type { TracedValue } from './traced.ts';
-import { memberPlace, portsOf, writePlace } from './write.ts';
+import { memberPlace, portsAt, writePlace } from './write.ts';
 
 export class Place<V extends SavedValue = SavedValue> extends Shape {
   declare readonly 0: Place<Tensor>;
@@ -70,7 +70,7 @@ export class Place<V extends SavedValue = SavedValue> extends Shape {
 
   /** `const [hidden, key, value] = block.output` takes a tuple apart. */
   *[Symbol.iterator](): Generator<Place<Tensor>> {
-    const count = this.#place ? portsOf(this[RECORDER], this.#place).length || ANY_MEMBERS : ANY_MEMBERS;
+    const count = this.#place ? portsAt(this[RECORDER], this.#place).length || ANY_MEMBERS : ANY_MEMBERS;
     if (count === 1) refuseIteration();
     for (let index = 0; index < count; index++) yield this.at(index);
   }

@@ -2,6 +2,7 @@
 import {
   describePlace,
   type PortDescription,
+  portsOf,
   type Selection,
   type Place as WirePlace,
 } from '@tracewire/protocol';
@@ -12,16 +13,16 @@ import { literalNode, type OperandLike, resolveOperand } from './operands.ts';
 import type { Recorder } from './recorder.ts';
 
 /** What a place holds: one port, or several for a tuple; empty where there is no hook point. */
-export function portsOf(recorder: Recorder, { module, port, member }: WirePlace): readonly PortDescription[] {
+export function portsAt(recorder: Recorder, { module, port, member }: WirePlace): readonly PortDescription[] {
   const description = recorder.index.modules.get(module);
-  const all = port === 'output' ? description?.outputs : description?.input && [description.input];
-  return member === undefined ? (all ?? []) : (all?.slice(member, member + 1) ?? []);
+  const all = description ? portsOf(description, port) : [];
+  return member === undefined ? all : all.slice(member, member + 1);
 }
 
 /** The place of one member; of a single tensor, member 0 is itself. Undefined after an error. */
 export function memberPlace(recorder: Recorder, place: WirePlace, index: number): WirePlace | undefined {
   recorder.assertOpen();
-  const ports = portsOf(recorder, place);
+  const ports = portsAt(recorder, place);
   const member = index < 0 ? index + ports.length : index;
   // A place without hook points is reported by the checker, with its reason, when it is used.
   if (ports.length === 0 || (ports.length === 1 && member === 0)) return { member: 0, ...place };
@@ -45,7 +46,7 @@ export function writePlace(
 ): void {
   const resolved = resolveOperand(recorder, value);
   if (!place) return;
-  const dtype = portsOf(recorder, place)[0]?.dtype ?? 'float32';
+  const dtype = portsAt(recorder, place)[0]?.dtype ?? 'float32';
   const node = typeof resolved === 'number' ? resolved : literalNode(recorder, resolved.literal, dtype);
   if (node === INERT) return;
   // Without a selection the dims must be equal; the empty one takes every axis whole, and broadcasts.

@@ -22,9 +22,14 @@ export function isLost(code: number): boolean {
   return !DELIBERATE.includes(code) && !(code >= 4400 && code < 4500);
 }
 
+/** The parts as one; a single part is given back as it is. */
 export function concat(parts: readonly Uint8Array[]): Uint8Array {
   const only = parts[0];
-  if (parts.length === 1 && only) return only;
+  return parts.length === 1 && only ? only : copyOf(parts);
+}
+
+/** The parts in a buffer of their own, even where there is only one. */
+export function copyOf(parts: readonly Uint8Array[]): Uint8Array<ArrayBuffer> {
   const whole = new Uint8Array(parts.reduce((sum, part) => sum + part.byteLength, 0));
   let offset = 0;
   for (const part of parts) {

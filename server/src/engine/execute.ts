@@ -17,7 +17,7 @@ import {
 import { type FeedSizes, sizeOf } from './feeds.ts';
 import type { Model } from './model.ts';
 import type { OperationRunner } from './operation-runner.ts';
-import { groupOperations, sourceOf } from './operations.ts';
+import { groupOperations, sourceOf, tensorIn } from './operations.ts';
 import type { RunListener } from './outcomes.ts';
 import type { Moment, Plan, PlannedSegment } from './plan.ts';
 import type { SegmentSpec } from './segment.ts';
@@ -119,7 +119,7 @@ class Executor {
     for (const group of groupOperations(sound, graph.nodes)) {
       const nodes = group.nodes.filter((id) => !this.#inheritFailure(id));
       const { values, failures } = await operations.run({ ...group, nodes }, graph.nodes, (source) =>
-        this.#tensor(source),
+        tensorIn(this.#values.get(source.node), source),
       );
       for (const [node, value] of values) this.#values.set(node, value);
       for (const [node, failure] of failures) this.#failures.set(node, failure);
@@ -225,13 +225,6 @@ class Executor {
     const picked = value[member];
     if (picked === undefined) throw new Error(`Node ${id} has no member ${member}.`);
     return picked;
-  }
-
-  #tensor({ node, member }: { node: number; member: number }): TensorLike {
-    const value = this.#values.get(node);
-    const tensor = value && isTuple(value) ? value[member] : value;
-    if (!tensor || isTuple(tensor)) throw new Error(`Node ${node} has no tensor ${member}.`);
-    return tensor;
   }
 }
 

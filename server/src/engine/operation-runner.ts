@@ -4,6 +4,8 @@ import {
   describeTensor,
   type ErrorBody,
   type GraphNode,
+  isTuple,
+  operandsOf,
   type TensorLike,
   toErrorBody,
   type Value,
@@ -16,6 +18,7 @@ import {
   type OperationModel,
   sourceOf,
   type TensorSource,
+  tensorIn,
 } from './operations.ts';
 import type { Runtime, Segment } from './runtime/runtime.ts';
 
@@ -85,10 +88,10 @@ export class OperationRunner {
     const failures = new Map<number, ErrorBody>();
     const find = (source: TensorSource): TensorLike => {
       const own = values.get(source.node);
-      return own === undefined ? tensorAt(source) : pick(own, source.member);
+      return own === undefined ? tensorAt(source) : tensorIn(own, source);
     };
     for (const id of group.nodes) {
-      const cause = operandsIn(id, nodes)
+      const cause = makersOf(id, nodes)
         .map((operand) => failures.get(operand))
         .find((failure) => failure);
       const result = cause
@@ -116,24 +119,15 @@ function collect({ outputs }: OperationModel, made: ReadonlyMap<string, TensorLi
     const tensor = made.get(name);
     if (!tensor) throw new Error(`The runtime gave no ${name}.`);
     const known = values.get(source.node);
-    values.set(
-      source.node,
-      known === undefined ? tensor : [...(Array.isArray(known) ? known : [known]), tensor],
-    );
+    values.set(source.node, known === undefined ? tensor : [...(isTuple(known) ? known : [known]), tensor]);
   }
   return values;
 }
 
-function pick(value: Value, member: number): TensorLike {
-  const tensor = Array.isArray(value) ? (value as readonly Value[])[member] : value;
-  if (!tensor || Array.isArray(tensor)) throw new Error(`There is no tensor ${member}.`);
-  return tensor as TensorLike;
-}
-
-function operandsIn(id: number, nodes: readonly GraphNode[]): number[] {
+/** The nodes that make a node's operands. */
+function makersOf(id: number, nodes: readonly GraphNode[]): number[] {
   const node = nodes[id];
-  const operands = node?.kind === 'operator' ? node.inputs : node?.kind === 'apply' ? [node.input] : [];
-  return operands.map((operand) => sourceOf(operand, nodes).node);
+  return node ? operandsOf(node).map((operand) => sourceOf(operand, nodes).node) : [];
 }
 
 /** Names the operation and its operands' types, then says what the runtime said. */
@@ -148,7 +142,7 @@ function explain(
   const node = nodes[id];
   const what =
     node?.kind === 'operator' ? node.operator : node?.kind === 'apply' ? node.module : 'the operation';
-  const operands = node?.kind === 'operator' ? node.inputs : node?.kind === 'apply' ? [node.input] : [];
+  const operands = node ? operandsOf(node) : [];
   const types = operands.map((operand) => describeTensor(tensorAt(sourceOf(operand, nodes)))).join(', ');
   return {
     ...body,

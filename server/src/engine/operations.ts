@@ -5,10 +5,12 @@
 import {
   type AttributeValue,
   type GraphNode,
+  isTuple,
   type NodeOf,
   OPSET,
   type TensorLike,
   TracewireError,
+  type Value,
 } from '@tracewire/protocol';
 import type { Model } from './model.ts';
 import { activationsOf } from './onnx/graph.ts';
@@ -65,6 +67,13 @@ export function sourceOf(node: number, nodes: readonly GraphNode[]): TensorSourc
   if (at?.kind !== 'member') return { node, member: 0 };
   const { node: of } = sourceOf(at.of, nodes);
   return { node: of, member: at.index };
+}
+
+/** The tensor that a source stands for, in the value of its node. */
+export function tensorIn(value: Value | undefined, { node, member }: TensorSource): TensorLike {
+  const tensor = value && isTuple(value) ? value[member] : value;
+  if (!tensor || isTuple(tensor)) throw new Error(`Node ${node} has no tensor ${member}.`);
+  return tensor;
 }
 
 /**

@@ -4,7 +4,7 @@
  * offset 0, so typed arrays can view the payload. A close is the one thing posted that is not bytes.
  */
 import { type MessagePort, Worker } from 'node:worker_threads';
-import { Inbox, type Transport } from '@tracewire/protocol';
+import { copyOf, Inbox, type Transport } from '@tracewire/protocol';
 
 /** How long a worker may take to end by itself after a close before it is terminated. */
 const CLOSE_GRACE_MS = 5000;
@@ -21,7 +21,8 @@ export function portTransport(port: MessagePort | Worker): Transport {
   return {
     send(parts) {
       if (inbox.closed) return;
-      const bytes = ownCopy(parts);
+      // One part may be a view of a pool or of something still in use, so even that is copied.
+      const bytes = copyOf(parts);
       port.postMessage(bytes, [bytes.buffer]);
     },
     listen: (handlers) => inbox.listen(handlers),
@@ -62,17 +63,6 @@ function shut(port: MessagePort | Worker): void {
   const timer = setTimeout(() => void port.terminate(), CLOSE_GRACE_MS);
   timer.unref();
   port.once('exit', () => clearTimeout(timer));
-}
-
-/** One part may be a view of a pool or of something still in use, so even that is copied. */
-function ownCopy(parts: readonly Uint8Array[]): Uint8Array<ArrayBuffer> {
-  const whole = new Uint8Array(parts.reduce((sum, part) => sum + part.byteLength, 0));
-  let offset = 0;
-  for (const part of parts) {
-    whole.set(part, offset);
-    offset += part.byteLength;
-  }
-  return whole;
 }
 
 function exitReason(code: number, fault: unknown): string {
