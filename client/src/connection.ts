@@ -32,7 +32,7 @@ export type ServerHandlers = Omit<Handlers<typeof serverMessages>, 'welcome'>;
 /** The server's time for its welcome. */
 const WELCOME_MS = 10_000;
 const CLIENT = { name: '@tracewire/client', version: '0.1.0' };
-const CAPABILITIES = ['resume', 'detach'];
+const CAPABILITIES = ['resume', 'detach', 'invokes'];
 
 export class Connection {
   /** Settles with the server's welcome, or with why there was none. */

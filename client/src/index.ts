@@ -6,6 +6,7 @@ export {
   type ModelDescription,
   TracewireError,
 } from '@tracewire/protocol';
+export type { Batch } from './batch.ts';
 export type { DetachedRun } from './detached.ts';
 export { type LocatedError, TraceError, ValueNotSetError } from './errors.ts';
 export type { LogEvent, RunStatus } from './filler.ts';

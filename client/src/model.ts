@@ -1,6 +1,7 @@
 /** The model as users hold it: where its engine is, and what can be asked of it. Nothing global, nothing mutable. */
-import type { Input, ModelDescription, Transport, Welcome } from '@tracewire/protocol';
+import type { ModelDescription, Transport, Welcome } from '@tracewire/protocol';
 import { abortable } from './abort.ts';
+import { type Batch, mustOfferInvokes } from './batch.ts';
 import { Channel, type Link } from './channel.ts';
 import { checkRunId, type DetachedRun, detachedRun, mustOfferDetach } from './detached.ts';
 import { atCall, localError } from './errors.ts';
@@ -19,7 +20,7 @@ import {
   describe,
   type OptionRule,
 } from './options.ts';
-import { type Recorded, record } from './record.ts';
+import { type Prompts, type Recorded, record } from './record.ts';
 import { remoteEndpoint } from './remote.ts';
 import { Tokenizer, WHERE_OPTIONS, type WhereOptions } from './tokenizer.ts';
 import type { Trace } from './trace-context.ts';
@@ -50,9 +51,6 @@ const ATTACH_OPTIONS = {
   onConnection: A_FUNCTION,
 };
 const TRACE_OPTIONS = { ...ATTACH_OPTIONS, deadlineMs: A_DURATION };
-
-/** A trace that is written down only to know what another run saves needs an input, and no particular one. */
-const ANY_INPUT: Input = { ids: [0] };
 
 /**
  * A language model on a server, or in this process. It connects on first use and again after a loss; an idle
@@ -87,11 +85,14 @@ export class LanguageModel {
    */
   trace<T>(input: TraceInput, fn: (m: Trace) => T): Promise<T>;
   trace<T>(input: TraceInput, options: TraceOptions, fn: (m: Trace) => T): Promise<T>;
-  async trace<T>(input: TraceInput, ...rest: readonly unknown[]): Promise<T> {
+  /** Several prompts in one pass, each added by `t.invoke`. */
+  trace<T>(fn: (t: Batch) => T): Promise<T>;
+  trace<T>(options: TraceOptions, fn: (t: Batch) => T): Promise<T>;
+  async trace<T>(...written: readonly unknown[]): Promise<T> {
     const site = new CallSite();
     try {
-      const { options, fn } = toArguments<T>(rest, TRACE_OPTIONS, 'trace');
-      const { result, execution } = await this.#execute(toInput(input), options, fn, site);
+      const { prompts, options, fn } = toArguments<T>(written, 'trace');
+      const { result, execution } = await this.#execute(prompts, options, fn, site);
       await execution.done;
       return result;
     } catch (error) {
@@ -106,12 +107,13 @@ export class LanguageModel {
    */
   start<T>(input: TraceInput, fn: (m: Trace) => T): Promise<DetachedRun<T>>;
   start<T>(input: TraceInput, options: TraceOptions, fn: (m: Trace) => T): Promise<DetachedRun<T>>;
-  async start<T>(input: TraceInput, ...rest: readonly unknown[]): Promise<DetachedRun<T>> {
+  start<T>(fn: (t: Batch) => T): Promise<DetachedRun<T>>;
+  start<T>(options: TraceOptions, fn: (t: Batch) => T): Promise<DetachedRun<T>>;
+  async start<T>(...written: readonly unknown[]): Promise<DetachedRun<T>> {
     const site = new CallSite();
     try {
-      const { options, fn } = toArguments<T>(rest, TRACE_OPTIONS, 'start');
-      const start = toInput(input);
-      const { result, execution } = await this.#execute(start, options, fn, site, { detach: true });
+      const { prompts, options, fn } = toArguments<T>(written, 'start');
+      const { result, execution } = await this.#execute(prompts, options, fn, site, { detach: true });
       return await detachedRun(result, execution);
     } catch (error) {
       throw atCall(error, site);
@@ -122,14 +124,14 @@ export class LanguageModel {
    * Follows a run that `start` began, here or in another process, from its first message on. `fn` is the function that
    * `start` was given: it tells which values the run saves. Rejects with `run_lost` where the server has the run no more.
    */
-  attach<T>(run: string, fn: (m: Trace) => T): Promise<DetachedRun<T>>;
-  attach<T>(run: string, options: AttachOptions, fn: (m: Trace) => T): Promise<DetachedRun<T>>;
+  attach<T>(run: string, fn: (m: Trace & Batch) => T): Promise<DetachedRun<T>>;
+  attach<T>(run: string, options: AttachOptions, fn: (m: Trace & Batch) => T): Promise<DetachedRun<T>>;
   async attach<T>(run: string, ...rest: readonly unknown[]): Promise<DetachedRun<T>> {
     const site = new CallSite();
     try {
       checkRunId(run);
-      const { options, fn } = toArguments<T>(rest, ATTACH_OPTIONS, 'attach');
-      const { result, execution } = await this.#execute(ANY_INPUT, options, fn, site, { follow: run });
+      const { options, fn } = toFunction<T>(rest, ATTACH_OPTIONS, 'attach');
+      const { result, execution } = await this.#execute('either', options, fn, site, { follow: run });
       return await detachedRun(result, execution);
     } catch (error) {
       throw atCall(error, site);
@@ -162,9 +164,9 @@ export class LanguageModel {
 
   /** Writes the trace down and sends it, or follows the run that is one. */
   async #execute<T>(
-    input: Input,
+    prompts: Prompts,
     options: TraceOptions,
-    fn: (m: Trace) => T,
+    fn: (m: Trace & Batch) => T,
     site: CallSite,
     how: How = {},
   ): Promise<Pick<Recorded<T>, 'result'> & { readonly execution: Execution }> {
@@ -172,7 +174,8 @@ export class LanguageModel {
     const link = await abortable(channel.link(), options.signal);
     if (how.detach || how.follow !== undefined) mustOfferDetach(link.conversation.welcome);
     const tree = await abortable(channel.tree(link), options.signal);
-    const recorded = record(tree, input, site, fn);
+    const recorded = record(tree, prompts, site, fn);
+    mustOfferInvokes(link.conversation.welcome, recorded.recording.graph.invokes.length);
     return { result: recorded.result, execution: execute(link, recorded, options, site, how) };
   }
 
@@ -196,15 +199,38 @@ export class LanguageModel {
   }
 }
 
-/** `(fn)` or `(options, fn)`. */
+type Arguments<T> = { readonly options: TraceOptions; readonly fn: (m: Trace & Batch) => T };
+
+/** What `trace` and `start` are given, the prompt first or none. */
 function toArguments<T>(
+  written: readonly unknown[],
+  name: 'trace' | 'start',
+): Arguments<T> & { readonly prompts: Prompts } {
+  const [first, ...rest] = written;
+  // Options stand first where there is no prompt; only an object of options comes with one function and nothing else.
+  if (typeof first === 'function')
+    return { prompts: 'invokes', ...toFunction<T>(written, TRACE_OPTIONS, name) };
+  if (rest.length === 1 && isPlainObject(first)) {
+    return { prompts: 'invokes', ...toFunction<T>(written, TRACE_OPTIONS, name) };
+  }
+  const found = toFunction<T>(rest, TRACE_OPTIONS, name);
+  return { prompts: { input: toInput(first as TraceInput) }, ...found };
+}
+
+function isPlainObject(value: unknown): boolean {
+  return typeof value === 'object' && value !== null && Object.getPrototypeOf(value) === Object.prototype;
+}
+
+/** `(fn)` or `(options, fn)`. */
+function toFunction<T>(
   rest: readonly unknown[],
   rules: Readonly<Record<string, OptionRule>>,
   name: 'trace' | 'start' | 'attach',
-): { options: TraceOptions; fn: (m: Trace) => T } {
+): Arguments<T> {
   const [options, fn] = rest.length < 2 ? [{}, rest[0]] : rest;
   checkOptions(options, rules, name);
-  if (typeof fn === 'function') return { options: options as TraceOptions, fn: fn as (m: Trace) => T };
+  if (typeof fn === 'function')
+    return { options: options as TraceOptions, fn: fn as (m: Trace & Batch) => T };
   const first = name === 'attach' ? 'run' : 'text';
   const message = `${name} wants a function that writes the trace, not ${describe(fn)}: model.${name}(${first}, (m) => m.lm_head.output.save()).`;
   throw localError('misuse', message, { wanted: 'a function', got: describe(fn) });

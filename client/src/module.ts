@@ -18,6 +18,8 @@ export interface ModuleSite {
   readonly recorder: Recorder;
   readonly tree: ModelTree;
   readonly path: string | undefined;
+  /** The prompt whose values its places are about. */
+  readonly invoke: number;
 }
 
 /** `own` are members of this module alone, such as the root's. */
@@ -87,8 +89,9 @@ function* blocks(site: ModuleSite): Generator<Module> {
   for (let index = 0; index < length; index++) yield memberModule(site, index);
 }
 
-function place({ recorder, path }: ModuleSite, port: 'input' | 'output'): unknown {
-  return Place.create(recorder, path === undefined ? undefined : { module: path, port });
+function place({ recorder, path, invoke }: ModuleSite, port: 'input' | 'output'): unknown {
+  if (path === undefined) return Place.create(recorder, undefined);
+  return Place.create(recorder, { module: path, port, ...(invoke > 0 ? { invoke } : {}) });
 }
 
 function getModule(site: ModuleSite, path: string): Module {

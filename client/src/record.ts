@@ -1,11 +1,13 @@
 /** Runs a trace's function once, with placeholders, and gives the graph it wrote. Nothing is computed here. */
 import type { ErrorBody, Input } from '@tracewire/protocol';
+import { type Batch, createRoot } from './batch.ts';
 import { TraceError } from './errors.ts';
 import type { CallSite } from './location.ts';
 import { Operand } from './operand.ts';
 import { Recorder, type Recording } from './recorder.ts';
 import type { Slot } from './saved.ts';
-import { createTrace, type RunReport, type Trace } from './trace-context.ts';
+import { isThenable, refuseThenable } from './thenable.ts';
+import type { RunReport, Trace } from './trace-context.ts';
 import type { ModelTree } from './tree.ts';
 
 export interface Recorded<T> {
@@ -15,25 +17,37 @@ export interface Recorded<T> {
   readonly report: Slot<RunReport>;
 }
 
+/** Where a trace's prompts come from: one from `trace` itself, or each from an `invoke`; `either` for a run that began elsewhere. */
+export type Prompts = { readonly input: Input } | 'invokes' | 'either';
+
+/** A trace that is written down only to know what another run saves needs an input, and no particular one. */
+const ANY_INPUT: Input = { ids: [0] };
+
 /**
  * Throws one `TraceError` with all that is wrong with the trace, or what the function threw. `site` is the line
  * that called `trace`.
  */
-export function record<T>(tree: ModelTree, input: Input, site: CallSite, fn: (m: Trace) => T): Recorded<T> {
+export function record<T>(
+  tree: ModelTree,
+  prompts: Prompts,
+  site: CallSite,
+  fn: (m: Trace & Batch) => T,
+): Recorded<T> {
   const recorder = new Recorder(tree.index);
   const report: Slot<RunReport> = {};
-  const m = createTrace(recorder, tree, report);
+  const m = createRoot(recorder, tree, report, prompts);
   let result: T | undefined;
   let thrown: unknown;
   try {
     result = fn(m);
     checkResult(recorder, result, site);
-    recorder.check(input, site);
+    if (recorder.invokes === 0) addPrompt(recorder, prompts, site);
+    recorder.check(site);
   } catch (error) {
     thrown = error;
     if (error instanceof TraceError) recorder.fail(error.errors);
   }
-  const recording = recorder.finish(input);
+  const recording = recorder.finish();
   const [first, ...rest] = recorder.errors;
   const failed = thrown !== undefined && !(thrown instanceof TraceError);
   if (!first && !failed) return { recording, result: result as T, report };
@@ -44,6 +58,16 @@ export function record<T>(tree: ModelTree, input: Input, site: CallSite, fn: (m:
     site,
   );
   throw first ? new TraceError([first, ...rest], { cause: thrown }) : thrown;
+}
+
+function addPrompt(recorder: Recorder, prompts: Prompts, site: CallSite): void {
+  if (typeof prompts === 'object') recorder.invoke(prompts.input, site);
+  else if (prompts === 'either') recorder.invoke(ANY_INPUT, site);
+  else {
+    const message =
+      'The trace has no prompt. Give one: model.trace(prompt, (m) => …), or several: t.invoke(prompt, (m) => …) inside its function.';
+    recorder.fail([{ body: { code: 'misuse', message }, location: site.location }]);
+  }
 }
 
 /** Gives every handle that is still empty the reason why it stays so. */
@@ -62,20 +86,12 @@ export function failSaves(
 function checkResult(recorder: Recorder, result: unknown, site: CallSite): void {
   const report = (message: string): void =>
     recorder.fail([{ body: { code: 'misuse', message }, location: site.location }]);
-  if (isThenable(result)) {
-    // It may fail on its own, and nobody is going to look.
-    Promise.resolve(result).catch(() => undefined);
-    report('The trace’s function is async. It only writes the trace down, so nothing in it can be awaited.');
-  }
+  if (isThenable(result)) report(refuseThenable(result, 'The trace’s function'));
   for (const [name, value] of entriesOf(result)) {
     if (!(value instanceof Operand)) continue;
     const what = name === '' ? 'The returned value' : `The returned ${name}`;
     report(`${what} is a placeholder, which has no value after the trace. Return what .save() gives.`);
   }
-}
-
-function isThenable(value: unknown): boolean {
-  return typeof value === 'object' && value !== null && !(value instanceof Operand) && 'then' in value;
 }
 
 /** What was returned, and the fields of a plain object or array. */

@@ -49,6 +49,7 @@ export class Recorder {
   readonly #payload = new PayloadWriter();
   readonly #saves = new Map<number, { saved: Saved<SavedValue>; slot: Slot<SavedValue> }>();
   readonly #errors: LocatedError[] = [];
+  readonly #inputs: Input[] = [];
   #checked = 0;
   #closed = false;
 
@@ -176,24 +177,42 @@ export class Recorder {
     return undefined;
   }
 
-  /** Checks what only the whole trace tells. `site` is where errors without a node of their own belong. */
-  check(input: Input, site: CallSite): void {
-    this.#checker.input(input);
+  /** How many prompts there are so far. */
+  get invokes(): number {
+    return this.#inputs.length;
+  }
+
+  /** Adds a prompt, and gives its number. `site` is where what is wrong with it belongs. */
+  invoke(input: Input, site: CallSite): number {
+    this.assertOpen();
+    const invoke = this.#inputs.push(input) - 1;
+    this.#checker.input(input, invoke);
     this.#collect(site);
+    return invoke;
+  }
+
+  /** Checks what only the whole trace tells. `site` is where errors without a node of their own belong. */
+  check(site: CallSite): void {
     if (this.#errors.length > 0) return;
-    for (const body of this.#checker.finish().errors) this.#errors.push({ body, location: site.location });
+    for (const body of this.#checker.finish(this.invokes).errors) {
+      this.#errors.push({ body, location: this.#locate(body.node) ?? site.location });
+    }
   }
 
   /** Ends the recording: placeholders are of no more use. */
-  finish(input: Input): Recording {
+  finish(): Recording {
     this.#closed = true;
     return {
-      graph: { invokes: [{ input }], nodes: this.#nodes },
+      graph: { invokes: this.#inputs.map((input) => ({ input })), nodes: this.#nodes },
       payload: this.#payload.parts,
       payloadBytes: this.#payload.bytes,
       saves: this.#saves,
-      locate: (node) => (node === undefined ? undefined : this.#sites[node]?.location),
+      locate: (node) => this.#locate(node),
     };
+  }
+
+  #locate(node: number | undefined): SourceLocation | undefined {
+    return node === undefined ? undefined : this.#sites[node]?.location;
   }
 
   /** Takes the errors that the checker has found since. */

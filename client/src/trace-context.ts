@@ -40,14 +40,18 @@ export interface TraceApi {
 export type Trace = Module & TraceApi;
 
 /** The slot of the report is the runner's to fill. */
-export function createTrace(recorder: Recorder, tree: ModelTree, report: Slot<RunReport>): Trace {
-  const api: TraceApi = {
+export function traceApi(recorder: Recorder, report: Slot<RunReport>): TraceApi {
+  return {
     report: () => new Saved(report, 'The report', new CallSite()),
     op: (operator, inputs, attributes) => operation(recorder, operator, inputs, attributes),
     constant: (literal, dtype = 'float32') => constant(recorder, literal, dtype),
     log: (text, value) => logValue(recorder, text, value),
   };
-  return createModule({ recorder, tree, path: '' }, { ...api }) as Trace;
+}
+
+/** The model as the prompt of that number goes through it; `own` are the root's members. */
+export function createTrace(recorder: Recorder, tree: ModelTree, own: object, invoke = 0): Trace {
+  return createModule({ recorder, tree, path: '', invoke }, { ...own }) as Trace;
 }
 
 function operation(

@@ -15,7 +15,7 @@ export interface Written {
 /** Throws what `record` throws. */
 export function written(fn: (m: Trace) => unknown, description = gpt2()): Written {
   const tree = new ModelTree(new ModelIndex(description));
-  const { recording } = record(tree, { ids: [1, 2] }, new CallSite(), fn);
+  const { recording } = record(tree, { input: { ids: [1, 2] } }, new CallSite(), fn);
   const payload = new Uint8Array(recording.payloadBytes);
   let at = 0;
   for (const part of recording.payload) {

@@ -32,7 +32,7 @@ class Digester {
   readonly #constantOf: ConstantOf;
   readonly #sha256: Sha256;
   readonly #digests: string[] = [];
-  /** How many writes each place has had. */
+  /** How many writes each place has had; those of another invoke are of another place. */
   readonly #writes = new Map<string, number>();
   #logs = 0;
 
@@ -66,12 +66,12 @@ class Digester {
     return ['constant', dtype, dims, bytesToHex(this.#sha256(bytesOf(data)))];
   }
 
-  writesAt({ module, port }: Place): number {
-    return this.#writes.get(`${port} ${module}`) ?? 0;
+  writesAt(place: Place): number {
+    return this.#writes.get(writeKey(place)) ?? 0;
   }
 
   countWrite(place: Place): void {
-    this.#writes.set(`${place.port} ${place.module}`, this.writesAt(place) + 1);
+    this.#writes.set(writeKey(place), this.writesAt(place) + 1);
   }
 
   countLog(): number {
@@ -89,6 +89,8 @@ class Digester {
     });
   }
 }
+
+const writeKey = ({ module, port, invoke = 0 }: Place): string => `${invoke} ${port} ${module}`;
 
 /** What a node's digest is the hash of; the compiler keeps the table complete. */
 const LISTS: { readonly [K in NodeKind]: (so: Digester, node: NodeOf<K>) => readonly unknown[] } = {

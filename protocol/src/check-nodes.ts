@@ -2,6 +2,7 @@
 import type { GraphChecker } from './check.ts';
 import { portsOf } from './description.ts';
 import { describePlace, type NodeKind, type NodeOf, type Selection } from './graph.ts';
+import { isLater } from './hook-time.ts';
 import { nearest } from './nearest.ts';
 import { NONE, type NodeType, tensor, UNKNOWN } from './node-type.ts';
 import {
@@ -44,7 +45,7 @@ function checkParameter(checker: GraphChecker, node: NodeOf<'parameter'>, id: nu
 }
 
 function checkWrite(checker: GraphChecker, node: NodeOf<'write'>, id: number): NodeType {
-  const valueRank = checker.rankOf(node.value);
+  const written = checker.timeOf(node.value);
   const type = checker.place(node.place, id);
   const path = node.place.module;
   if (type.kind === 'tuple') {
@@ -61,9 +62,10 @@ function checkWrite(checker: GraphChecker, node: NodeOf<'write'>, id: number): N
     const message = `${describePlace(node.place)} is ${type.dtype}; the written value is ${dtype}.`;
     checker.report('wrong_dtype', message, { node: id, path, wanted: type.dtype, got: dtype });
   }
-  const placeRank = checker.index.rank(node.place);
-  if (placeRank !== undefined && valueRank > placeRank) {
-    const message = `The value written to ${describePlace(node.place)} comes from a later module, so it can’t exist in time.`;
+  const rank = checker.index.rank(node.place);
+  if (rank !== undefined && isLater(written, { rank, invoke: node.place.invoke ?? 0 })) {
+    const what = written.rank > rank ? 'module' : 'invoke';
+    const message = `The value written to ${describePlace(node.place)} comes from a later ${what}, so it can’t exist in time.`;
     checker.report('write_order', message, { node: id, path });
   }
   return NONE;

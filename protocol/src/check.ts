@@ -2,10 +2,13 @@
  * Static checks: all that a graph and a model's description tell before anything runs. The client checks as
  * it records, so that errors carry the user's line; the server checks again, for it trusts no client.
  */
+
+import { checkInvokes } from './check-invokes.ts';
 import { CHECKS } from './check-nodes.ts';
 import { type ModuleDescription, portsOf } from './description.ts';
 import type { ErrorBody, ErrorCode } from './errors.ts';
 import { describePlace, type Graph, type GraphNode, type Input, operandsOf, type Place } from './graph.ts';
+import { type HookTime, laterOf, NEVER } from './hook-time.ts';
 import type { ModelIndex } from './model-index.ts';
 import { type NodeType, tensor, UNKNOWN } from './node-type.ts';
 import type { Dtype } from './tensor.ts';
@@ -23,9 +26,9 @@ const MAX_ERRORS = 100;
 /** Checks a whole graph, its inputs included. */
 export function checkGraph(graph: Graph, index: ModelIndex): CheckResult {
   const checker = new GraphChecker(index);
-  for (const { input } of graph.invokes) checker.input(input);
+  for (const [invoke, { input }] of graph.invokes.entries()) checker.input(input, invoke);
   for (const node of graph.nodes) checker.add(node);
-  return checker.finish();
+  return checker.finish(graph.invokes.length);
 }
 
 /** Checks a graph node by node, in program order. */
@@ -33,8 +36,8 @@ export class GraphChecker {
   readonly index: ModelIndex;
   readonly #nodes: GraphNode[] = [];
   readonly #types: NodeType[] = [];
-  /** The latest hook point that each node's value depends on; −1 for none. */
-  readonly #ranks: number[] = [];
+  /** The latest hook that each node's value depends on. */
+  readonly #times: HookTime[] = [];
   readonly #errors: ErrorBody[] = [];
 
   constructor(index: ModelIndex) {
@@ -47,19 +50,24 @@ export class GraphChecker {
   }
 
   /** Checks a forward pass's input as far as it needs no tokenizer. */
-  input(input: Input): void {
+  input(input: Input, invoke = 0): void {
     if (!('ids' in input)) return;
     const { contextLength, vocabularySize } = this.index.description;
     const { ids } = input;
-    if (ids.length === 0) this.report('empty_input', 'The input has no token ids; give at least one.');
+    const path = invoke === 0 ? undefined : `graph.invokes.${invoke}.input`;
+    const which = invoke === 0 ? 'The input' : `The input of invoke ${invoke}`;
+    if (ids.length === 0)
+      this.report('empty_input', `${which} has no token ids; give at least one.`, { path });
     if (contextLength !== undefined && ids.length > contextLength) {
-      const message = `The input has ${ids.length} tokens; the model takes at most ${contextLength}.`;
-      this.report('input_too_long', message, { wanted: `at most ${contextLength}`, got: String(ids.length) });
+      const message = `${which} has ${ids.length} tokens; the model takes at most ${contextLength}.`;
+      const facts = { path, wanted: `at most ${contextLength}`, got: String(ids.length) };
+      this.report('input_too_long', message, facts);
     }
     const outside = vocabularySize === undefined ? undefined : ids.find((id) => id >= vocabularySize);
     if (outside !== undefined) {
       const message = `There is no token ${outside}: the vocabulary ends at ${Number(vocabularySize) - 1}.`;
-      this.report('token_out_of_range', message, { wanted: `below ${vocabularySize}`, got: String(outside) });
+      const facts = { path, wanted: `below ${vocabularySize}`, got: String(outside) };
+      this.report('token_out_of_range', message, facts);
     }
   }
 
@@ -68,7 +76,7 @@ export class GraphChecker {
     const id = this.#nodes.length;
     const operands = operandsOf(node);
     this.#nodes.push(node);
-    this.#ranks.push(Math.max(-1, ...operands.map((operand) => this.#ranks[operand] ?? -1)));
+    this.#times.push(operands.map((operand) => this.timeOf(operand)).reduce(laterOf, NEVER));
     const type = this.#errors.length < MAX_ERRORS ? this.#check(node, operands, id) : UNKNOWN;
     this.#types.push(type);
     return type;
@@ -80,8 +88,10 @@ export class GraphChecker {
     return check(this, node, id);
   }
 
-  finish(): CheckResult {
-    const warnings = this.#behindStop();
+  /** Checks what only the whole graph tells. */
+  finish(invokes: number): CheckResult {
+    checkInvokes(this, this.#nodes, invokes);
+    const warnings = this.#behindStop(invokes);
     if (
       this.#errors.length === 0 &&
       !this.#nodes.some((node) => node.kind === 'save' || node.kind === 'log')
@@ -103,12 +113,8 @@ export class GraphChecker {
     return this.#types[node] ?? UNKNOWN;
   }
 
-  rankOf(node: number): number {
-    return this.#ranks[node] ?? -1;
-  }
-
-  raiseRank(node: number, rank: number): void {
-    this.#ranks[node] = Math.max(this.rankOf(node), rank);
+  timeOf(node: number): HookTime {
+    return this.#times[node] ?? NEVER;
   }
 
   /** The module at a path, or an error that says what is near or why it can't be hooked. */
@@ -150,7 +156,8 @@ export class GraphChecker {
         path: place.module,
       });
     }
-    this.raiseRank(node, module.order[place.port] ?? 0);
+    const time = { rank: module.order[place.port] ?? 0, invoke: place.invoke ?? 0 };
+    this.#times[node] = laterOf(this.timeOf(node), time);
     if (place.member === undefined) {
       return ports.length === 1
         ? tensor(first.dtype)
@@ -198,19 +205,21 @@ export class GraphChecker {
     this.report('bad_reference', `Node ${node} refers to node ${operand}, but ${why}.`, { node });
   }
 
-  #behindStop(): ErrorBody[] {
-    let stop: { rank: number; place: Place } | undefined;
+  #behindStop(invokes: number): ErrorBody[] {
+    const stops = new Map<number, { rank: number; place: Place }>();
     for (const node of this.#nodes) {
       if (node.kind !== 'stop') continue;
-      const rank = this.index.rank(node.place);
-      if (rank !== undefined && (!stop || rank < stop.rank)) stop = { rank, place: node.place };
+      const { place } = node;
+      const rank = this.index.rank(place);
+      const stop = stops.get(place.invoke ?? 0);
+      if (rank !== undefined && (!stop || rank < stop.rank)) stops.set(place.invoke ?? 0, { rank, place });
     }
-    if (!stop) return [];
-    const { rank: limit, place: at } = stop;
+    const what = invokes > 1 ? 'its invoke' : 'the pass';
     return this.#nodes.flatMap((node, id): ErrorBody[] => {
       if (node.kind !== 'read' && node.kind !== 'write') return [];
-      if ((this.index.rank(node.place) ?? -1) <= limit) return [];
-      const message = `${describePlace(node.place)} will not be reached: the pass stops at ${describePlace(at)}.`;
+      const stop = stops.get(node.place.invoke ?? 0);
+      if (!stop || (this.index.rank(node.place) ?? -1) <= stop.rank) return [];
+      const message = `${describePlace(node.place)} will not be reached: ${what} stops at ${describePlace(stop.place)}.`;
       return [{ code: 'behind_stop', message, node: id, path: node.place.module }];
     });
   }

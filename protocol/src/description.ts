@@ -9,6 +9,8 @@ export interface PortDescription {
   readonly name: string;
   readonly dtype: Dtype;
   readonly dims: readonly (number | string)[];
+  /** With several invokes it can't be told which part is whose, so none of them may hook it. */
+  readonly mixed?: true | undefined;
 }
 
 export interface ModuleDescription {
@@ -48,7 +50,12 @@ export interface ModelDescription {
 
 const dims = z.array(z.union([uint, name])).check(z.maxLength(16));
 /** A port as it crosses the wire. */
-export const portDescription: z.ZodMiniType<PortDescription> = z.strictObject({ name, dtype, dims });
+export const portDescription: z.ZodMiniType<PortDescription> = z.strictObject({
+  name,
+  dtype,
+  dims,
+  mixed: z.optional(z.literal(true)),
+});
 
 export const modelDescription: z.ZodMiniType<ModelDescription> = z.strictObject({
   name,

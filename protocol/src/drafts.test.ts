@@ -43,7 +43,6 @@ describe('what only a capability would allow', () => {
   it.each<[object, string, string]>([
     [{ ...run, traces: [run.graph] }, 'sessions', 'traces'],
     [{ ...run, options: { generate: { maxNewTokens: 3 } } }, 'generation', 'options.generate'],
-    [withNode({ kind: 'read', place: { ...place, invoke: 1 } }), 'invokes', 'graph.nodes.0.place.invoke'],
     [
       withNode({ kind: 'read', place: { ...place, steps: { start: 1 } } }),
       'generation',
@@ -55,11 +54,6 @@ describe('what only a capability would allow', () => {
       withNode({ kind: 'constant', blob: { sha256: 'a'.repeat(64), dtype: 'float32', dims: [] } }),
       'blobs',
       'graph.nodes.0.blob',
-    ],
-    [
-      { ...run, graph: { ...run.graph, invokes: [...run.graph.invokes, ...run.graph.invokes] } },
-      'invokes',
-      'graph.invokes',
     ],
     [{ type: 'blob', sha256: 'a'.repeat(64), size: 1 }, 'blobs', 'type'],
     [{ type: 'function', request: 1, sha256: 'a'.repeat(64) }, 'functions', 'type'],

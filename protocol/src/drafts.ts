@@ -72,7 +72,6 @@ const RESULTS = ['value', 'chunk', 'access_error', 'log'];
 const NODES = ['graph', 'nodes', '*'];
 
 export const draftFields: readonly DraftField[] = [
-  { messages: RUN, path: [...NODES, 'place', 'invoke'], capability: 'invokes', schema: uint },
   {
     messages: RUN,
     path: [...NODES, 'place', 'steps'],
@@ -148,8 +147,7 @@ function draftInGraph(header: object): TracewireError | undefined {
     if (typeof kind !== 'string' || !Object.hasOwn(draftNodes, kind)) continue;
     return refusal(`graph.nodes.${index}.kind`, draftNodes[kind]?.capability);
   }
-  const invokes = field(graph, 'invokes');
-  return Array.isArray(invokes) && invokes.length > 1 ? refusal('graph.invokes', 'invokes') : undefined;
+  return undefined;
 }
 
 /** The first place where a path leads to something, or undefined. */

@@ -88,6 +88,10 @@ export const ERROR_CODES = {
     meaning: 'A later value is written to an earlier place.',
     advice: 'Write it at its place or later.',
   },
+  mixed_rows: {
+    meaning: 'What is there is not told apart by prompt in a batch.',
+    advice: 'Run that prompt alone.',
+  },
   cannot_apply: {
     meaning: 'The module can’t be run on a value alone.',
     advice: 'Apply a module of one activation.',

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { describePlace, type GraphNode, graph, operandsOf } from './graph.ts';
+import { describePlace, type GraphNode, graph, MAX_INVOKES, operandsOf } from './graph.ts';
 
 it.each([
   [{ module: 'h.0', port: 'output' }, 'h.0.output'],
@@ -68,10 +68,16 @@ describe('a graph', () => {
     },
   );
 
-  it('has one invoke in the draft', () => {
-    expect(graph.safeParse({ invokes: [], nodes: [] }).success).toBe(false);
-    const two = [{ input: { text: 'a' } }, { input: { text: 'b' } }];
-    expect(graph.safeParse({ invokes: two, nodes: [] }).success).toBe(false);
+  it('has at least one invoke', () => {
+    const parse = (count: number) =>
+      graph.safeParse({ invokes: Array(count).fill({ input: { text: 'a' } }), nodes: [] });
+    expect([0, 1, 2, MAX_INVOKES, MAX_INVOKES + 1].map((count) => parse(count).success)).toEqual([
+      false,
+      true,
+      true,
+      true,
+      false,
+    ]);
   });
 
   it('measures a text in bytes of UTF-8', () => {

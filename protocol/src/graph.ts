@@ -7,6 +7,8 @@ export interface Place {
   readonly module: string;
   readonly port: 'input' | 'output';
   readonly member?: number | undefined;
+  /** The entry of `invokes` that it is about; absent is 0. */
+  readonly invoke?: number | undefined;
 }
 
 /** A part of one axis, as in Python: `start:end:step`. */
@@ -51,13 +53,15 @@ export type NodeOf<K extends NodeKind> = Extract<GraphNode, { kind: K }>;
 export type Input = { readonly text: string } | { readonly ids: readonly number[] };
 
 export interface Graph {
-  /** One entry; several prompts in one pass are a capability to come. */
+  /** At least one; more are several prompts in one pass, with the capability `invokes`. */
   readonly invokes: readonly { readonly input: Input }[];
   readonly nodes: readonly GraphNode[];
 }
 
 /** More nodes than any server takes; a server's own limit is in its welcome. */
 export const MAX_NODES = 100_000;
+/** Likewise of invokes. */
+export const MAX_INVOKES = 1024;
 
 const integer = z.int();
 
@@ -65,6 +69,7 @@ const place = z.strictObject({
   module: path,
   port: z.enum(['input', 'output']),
   member: z.optional(uint),
+  invoke: z.optional(uint),
 });
 
 const selection = z
@@ -117,7 +122,7 @@ const input: z.ZodMiniType<Input> = z.union([
 ]);
 
 export const graph: z.ZodMiniType<Graph> = z.strictObject({
-  invokes: z.array(z.strictObject({ input })).check(z.length(1)),
+  invokes: z.array(z.strictObject({ input })).check(z.minLength(1), z.maxLength(MAX_INVOKES)),
   nodes: z.array(node).check(z.maxLength(MAX_NODES)),
 });
 
@@ -141,7 +146,8 @@ export function operandsOf(node: GraphNode): readonly number[] {
 }
 
 /** `transformer.h.0.output[1]`, as messages write a place; `output` alone is the whole model's. */
-export function describePlace(place: Place): string {
-  const port = place.module === '' ? place.port : `${place.module}.${place.port}`;
-  return place.member === undefined ? port : `${port}[${place.member}]`;
+export function describePlace({ module, port, member, invoke = 0 }: Place): string {
+  const path = module === '' ? port : `${module}.${port}`;
+  const place = member === undefined ? path : `${path}[${member}]`;
+  return invoke === 0 ? place : `${place} of invoke ${invoke}`;
 }

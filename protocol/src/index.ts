@@ -1,5 +1,6 @@
 export * from './canonical.ts';
 export * from './check.ts';
+export { batchFault } from './check-invokes.ts';
 export * from './codec.ts';
 export * from './description.ts';
 export * from './drafts.ts';

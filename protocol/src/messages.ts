@@ -22,6 +22,10 @@ const limits = z.strictObject({
   chunkBytes: uint,
   /** Runs of one connection that have not ended. */
   runs: uint,
+  /** Prompts in one pass; with the capability `invokes`. */
+  invokes: z.optional(uint),
+  /** Tokens in one pass over several prompts, padding counted; with the capability `invokes`. */
+  batchTokens: z.optional(uint),
   /** How long a run waits for its client to come back; with the capability `resume`. */
   resumeMs: z.optional(uint),
   /** How long an ended detached run is kept; with the capability `detach`. */
@@ -40,6 +44,7 @@ export const report = z.strictObject({
   modulesTotal: uint,
   segmentsRun: uint,
   segmentsTotal: uint,
+  /** Of all prompts, padding not counted. */
   tokens: uint,
   /** From the start of the pass to its end. */
   milliseconds: z.number(),

@@ -103,9 +103,9 @@ async function startGateway(
   cache: string,
   start: () => Promise<HostHandle>,
 ): Promise<Gateway> {
-  const { chunkBytes, savedBytes } = DEFAULT_LIMITS;
+  const { chunkBytes, savedBytes, batchTokens } = DEFAULT_LIMITS;
   const model = new ServedModel({
-    config: { name, folder, cache, provider: 'cpu', threads: 0, chunkBytes, savedBytes },
+    config: { name, folder, cache, provider: 'cpu', threads: 0, chunkBytes, savedBytes, batchTokens },
     start,
     log: SILENT,
   });

@@ -33,7 +33,7 @@ function describeModules(model: PreparedModel, tree: ModuleTree): ModuleDescript
   const ranks = new Map(tree.hookPoints.map((point, rank) => [`${point.port} ${point.module.path}`, rank]));
   const port = (value: string): PortDescription => {
     const type = model.types.get(value);
-    return { name: value, dtype: type?.dtype ?? 'float32', dims: type?.dims ?? [] };
+    return { name: value, dtype: type?.dtype ?? 'float32', dims: type?.dims ?? [], mixed: type?.mixed };
   };
   const modules = [...tree.modules.values()].map((module): ModuleDescription => {
     const output = ranks.get(`output ${module.path}`);

@@ -1,5 +1,6 @@
 /** One model, ready to run graphs: intake, tokenizer, base segments, and one run at a time. */
 import {
+  batchFault,
   checkGraph,
   type Graph,
   type Input,
@@ -10,12 +11,12 @@ import {
   toErrorBody,
 } from '@tracewire/protocol';
 import { execute } from './execute.ts';
-import type { FeedSizes } from './feeds.ts';
 import { type OnProgress, prepareModel } from './intake/prepare.ts';
 import { assembleModel, type Model } from './model.ts';
 import { OperationRunner } from './operation-runner.ts';
 import type { RunListener, RunOutcome } from './outcomes.ts';
 import { type Plan, planRun } from './plan.ts';
+import { padRows, sizesTogether } from './rows.ts';
 import { onnxRuntime } from './runtime/ort.ts';
 import type { Runtime, RuntimeOptions } from './runtime/runtime.ts';
 import type { SegmentSpec } from './segment.ts';
@@ -34,6 +35,8 @@ export interface EngineOptions {
   readonly threads: number;
   /** Most bytes of all saved values of a run. */
   readonly savedBytes: number;
+  /** Most tokens of a pass over several prompts, padding counted. */
+  readonly batchTokens?: number | undefined;
 }
 
 export class Engine {
@@ -43,14 +46,21 @@ export class Engine {
   readonly #segments: SegmentCache;
   readonly #operations: OperationRunner;
   readonly #savedBytes: number;
+  readonly #batchTokens: number;
 
-  private constructor(model: Model, tokenizer: Tokenizer, runtime: Runtime, savedBytes: number) {
+  private constructor(
+    model: Model,
+    tokenizer: Tokenizer,
+    runtime: Runtime,
+    { savedBytes, batchTokens = Number.POSITIVE_INFINITY }: EngineOptions,
+  ) {
     this.#model = model;
     this.tokenizer = tokenizer;
     this.#index = new ModelIndex(model.description);
     this.#segments = new SegmentCache(model.graph, model.types, runtime, SEGMENT_BUDGET_BYTES);
     this.#operations = new OperationRunner(model, runtime);
     this.#savedBytes = savedBytes;
+    this.#batchTokens = batchTokens;
   }
 
   /** Throws `model_not_found`, `model_invalid` or `model_unsupported`, naming the file. */
@@ -63,7 +73,7 @@ export class Engine {
     const prepared = await prepareModel(options.folder, options.cache, runtimeIn, onProgress);
     const tokenizer = await Tokenizer.load(prepared.files);
     const model = await assembleModel(options.name, prepared);
-    const engine = new Engine(model, tokenizer, runtimeIn(prepared.folder), options.savedBytes);
+    const engine = new Engine(model, tokenizer, runtimeIn(prepared.folder), options);
     await engine.#loadBlocks(onProgress);
     return engine;
   }
@@ -83,17 +93,18 @@ export class Engine {
     try {
       const { errors } = checkGraph(graph, this.#index);
       if (errors.length > 0) return this.#refuse(graph, listener, errors);
-      const ids = this.#idsOf(graph.invokes[0]?.input);
+      const rows = graph.invokes.map(({ input }) => this.#idsOf(input));
+      const lengths = rows.map((row) => row.length);
+      this.#checkTogether(lengths);
       const plan = planRun(graph, this.#model);
-      const sizes: FeedSizes = { batch: 1, sequence: ids.length, past: 0 };
       const { ran, cancelled, error } = await execute({
         graph,
         plan,
         model: this.#model,
         segments: this.#segments,
         operations: this.#operations,
-        sizes,
-        feeds: this.#model.feeds.make(ids, sizes),
+        lengths,
+        feeds: this.#model.feeds.make(padRows(rows), sizesTogether(lengths)),
         constants,
         listener,
         isCancelled,
@@ -102,7 +113,7 @@ export class Engine {
       return {
         state: error ? 'failed' : cancelled ? 'cancelled' : 'completed',
         errors: error ? [error] : [],
-        report: this.#report(plan, ran, ids.length, performance.now() - begun),
+        report: this.#report(plan, ran, lengths, performance.now() - begun),
       };
     } catch (thrown) {
       return this.#refuse(graph, listener, [toErrorBody(thrown)]);
@@ -138,7 +149,7 @@ export class Engine {
   #report(
     plan: Plan,
     ran: readonly SegmentSpec[],
-    tokens: number,
+    lengths: readonly number[],
     milliseconds: number,
   ): NonNullable<RunOutcome['report']> {
     const modulesTotal = this.#model.tree.hookPoints.filter(({ port }) => port === 'output').length;
@@ -148,15 +159,21 @@ export class Engine {
       modulesTotal,
       segmentsRun: ran.length,
       segmentsTotal,
-      tokens,
+      tokens: lengths.reduce((sum, length) => sum + length, 0),
       milliseconds,
       stoppedAfter,
     };
   }
 
+  /** Texts can't be measured before: a batch is refused here as the gateway refuses one of token ids. */
+  #checkTogether(lengths: readonly number[]): void {
+    const fault = batchFault(lengths, this.#batchTokens);
+    if (fault) throw new TracewireError(fault);
+  }
+
   /** The token ids of an input, within the model's context and vocabulary. */
-  #idsOf(input: Input | undefined): readonly number[] {
-    const ids = !input ? [] : 'text' in input ? this.tokenizer.encode(input.text).ids : input.ids;
+  #idsOf(input: Input): readonly number[] {
+    const ids = 'text' in input ? this.tokenizer.encode(input.text).ids : input.ids;
     const { contextLength, vocabularySize, name } = this.#model.description;
     if (ids.length === 0) {
       throw new TracewireError({

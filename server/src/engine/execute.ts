@@ -8,18 +8,20 @@ import {
   type Graph,
   isTuple,
   operandsOf,
+  type Place,
   type TensorLike,
   TracewireError,
   toErrorBody,
   type Value,
   valueBytes,
 } from '@tracewire/protocol';
-import { type FeedSizes, sizeOf } from './feeds.ts';
+import { sizeOf } from './feeds.ts';
 import type { Model } from './model.ts';
 import type { OperationRunner } from './operation-runner.ts';
 import { groupOperations, sourceOf, tensorIn } from './operations.ts';
 import type { RunListener } from './outcomes.ts';
 import type { Moment, Plan, PlannedSegment } from './plan.ts';
+import { cut, type Part, partOf, paste, sizesAlone } from './rows.ts';
 import type { SegmentSpec } from './segment.ts';
 import type { SegmentCache } from './segment-cache.ts';
 import { checkFits, writeSelection } from './selection.ts';
@@ -31,7 +33,8 @@ export interface Execution {
   readonly model: Model;
   readonly segments: SegmentCache;
   readonly operations: OperationRunner;
-  readonly sizes: FeedSizes;
+  /** Tokens of each invoke. */
+  readonly lengths: readonly number[];
   /** Feeds of the model, by name. */
   readonly feeds: ReadonlyMap<string, TensorLike>;
   /** Values of the graph's constants, by node. */
@@ -103,8 +106,8 @@ class Executor {
   }
 
   async #moment({ reads, operations, deliveries, write }: Moment): Promise<void> {
-    for (const { node, keys, tuple } of reads) {
-      const values = keys.map((key) => this.#at(key));
+    for (const { node, keys, of, tuple } of reads) {
+      const values = keys.map((key, index) => this.#seen(node, key, of[index] ?? key));
       const [first] = values;
       if (first) this.#values.set(node, tuple ? values : first);
     }
@@ -167,14 +170,25 @@ class Executor {
     listener.value(id, value);
   }
 
-  #write({ node, place, value, selection, of, before, after }: PlannedWrite): void {
+  /** What a read's invoke sees of a value. */
+  #seen(node: number, key: ValueKey, of: string): TensorLike {
+    const { nodes, invokes } = this.#execution.graph;
+    const read = nodes[node];
+    const whole = this.#at(key);
+    if (invokes.length === 1 || read?.kind !== 'read') return whole;
+    return cut(whole, this.#partOf(of, read.place));
+  }
+
+  #write(write: PlannedWrite): void {
+    const { node, place, value, selection, of, before, after } = write;
     if (this.#inheritFailure(node))
       throw new TracewireError(writeFailed(node, describePlace(place), this.#failures.get(node)));
     const written = this.#value(value);
     if (isTuple(written)) throw new Error('A tuple is written.');
     try {
-      if (selection) this.#environment.set(after, writeSelection(this.#at(before), selection, written));
-      else this.#environment.set(after, this.#fitting(of, written));
+      if (this.#execution.graph.invokes.length > 1) this.#writePart(write, written);
+      else if (selection) this.#environment.set(after, writeSelection(this.#at(before), selection, written));
+      else this.#environment.set(after, this.#fitting(of, place, written));
     } catch (thrown) {
       const body = toErrorBody(thrown);
       throw new TracewireError({
@@ -186,10 +200,30 @@ class Executor {
     }
   }
 
+  /** Writes what one invoke has of a value; the other rows stay as they are. */
+  #writePart({ node, place, selection, of, before, after }: PlannedWrite, written: TensorLike): void {
+    const found = this.#at(before);
+    const whole = this.#execution.plan.inPlace.has(node) ? found : { ...found, data: found.data.slice() };
+    const part = this.#partOf(of, place);
+    const own = selection
+      ? writeSelection(cut(whole, part), selection, written)
+      : this.#fitting(of, place, written);
+    paste(whole, part, own);
+    this.#environment.set(after, whole);
+  }
+
+  #partOf(value: string, { invoke = 0 }: Place): Part {
+    const { model, lengths } = this.#execution;
+    const part = partOf(model.types.get(value)?.dims ?? [], invoke, lengths[invoke] ?? 0);
+    if (!part) throw new Error(`The rows of ${value} can’t be told apart.`);
+    return part;
+  }
+
   /** A value that replaces a whole one: the place need not have been computed, so its dims are told by its type. */
-  #fitting(value: string, written: TensorLike): TensorLike {
-    const { model, sizes } = this.#execution;
+  #fitting(value: string, { invoke = 0 }: Place, written: TensorLike): TensorLike {
+    const { model, lengths } = this.#execution;
     const type = model.types.get(value);
+    const sizes = sizesAlone(lengths[invoke] ?? 0);
     if (type) checkFits(written, { dtype: type.dtype, dims: type.dims.map((dim) => sizeOf(dim, sizes)) });
     return written;
   }

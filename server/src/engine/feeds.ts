@@ -17,6 +17,8 @@ export interface FeedSizes {
   readonly sequence: number;
   /** Tokens that the cache already holds. */
   readonly past: number;
+  /** Each row's own tokens, where they differ: behind them it is padded. */
+  readonly lengths?: readonly number[];
 }
 
 /** Formulas that an axis of a value may follow, simplest first; an axis is named by its formula. */
@@ -71,7 +73,12 @@ type Maker = (dtype: Dtype, ids: readonly number[], sizes: FeedSizes) => TensorL
 const MAKERS: Readonly<Record<string, Maker>> = {
   input_ids: (dtype, ids, { batch, sequence }) =>
     integers(dtype, [batch, sequence], (index) => ids[index] ?? 0),
-  attention_mask: (dtype, _, { batch, sequence, past }) => integers(dtype, [batch, past + sequence], () => 1),
+  attention_mask: (dtype, _, { batch, sequence, past, lengths }) => {
+    const width = past + sequence;
+    const isOwn = (index: number): boolean =>
+      index % width < past + (lengths?.[Math.floor(index / width)] ?? sequence);
+    return integers(dtype, [batch, width], (index) => Number(isOwn(index)));
+  },
   position_ids: (dtype, _, { batch, sequence, past }) =>
     integers(dtype, [batch, sequence], (index) => past + (index % sequence)),
   token_type_ids: (dtype, _, { batch, sequence }) => integers(dtype, [batch, sequence], () => 0),

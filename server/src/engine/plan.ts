@@ -11,6 +11,7 @@ import type { Model } from './model.ts';
 import { delivers, Reach } from './reach.ts';
 import { type SegmentSpec, versionKey } from './segment.ts';
 import {
+  compareHooks,
   type Hook,
   type PlannedWrite,
   type ValueKey,
@@ -33,6 +34,8 @@ export interface Moment {
   readonly reads: readonly {
     readonly node: number;
     readonly keys: readonly ValueKey[];
+    /** The model's values that these are versions of. */
+    readonly of: readonly string[];
     readonly tuple: boolean;
   }[];
   /** Nodes to compute, in order: operators, members, parameters and applied modules. */
@@ -44,6 +47,8 @@ export interface Moment {
 
 export interface Plan {
   readonly steps: readonly (PlannedSegment | Moment)[];
+  /** Writes that may change the version before them itself, for nothing looks at that any more. */
+  readonly inPlace: ReadonlySet<number>;
   readonly segmentsTotal: number;
   /** How many modules have run to their end once these segments have. */
   readonly modulesRun: (ran: readonly SegmentSpec[]) => number;
@@ -55,18 +60,21 @@ export interface Plan {
 
 /** Throws `no_hook` for a write that could not act on all that use the value. The graph has been checked. */
 export function planRun(graph: Graph, model: Model): Plan {
-  return new Planner(graph.nodes, model).plan();
+  return new Planner(graph, model).plan();
 }
 
 class Planner {
   readonly #nodes: readonly GraphNode[];
   readonly #model: Model;
   readonly #reach: Reach;
+  /** Whether a value holds more than what one invoke sees of it. */
+  readonly #batched: boolean;
 
-  constructor(nodes: readonly GraphNode[], model: Model) {
-    this.#nodes = nodes;
+  constructor(graph: Graph, model: Model) {
+    this.#nodes = graph.nodes;
     this.#model = model;
-    this.#reach = new Reach(nodes, model);
+    this.#reach = new Reach(graph, model);
+    this.#batched = graph.invokes.length > 1;
   }
 
   plan(): Plan {
@@ -80,6 +88,7 @@ class Planner {
     const segments = this.#segments(end, moments, writes);
     return {
       steps: interleave(moments, segments),
+      inPlace: this.#batched ? unshared(moments, segments) : new Set(),
       segmentsTotal: this.#cuts(end, writes).length - 1,
       modulesRun: (ran) => this.#reach.modulesRun(ran),
       stoppedAfter,
@@ -93,9 +102,9 @@ class Planner {
       if (node.kind !== 'write' && !(node.kind === 'read' && this.#reach.needed.has(id))) return [];
       const rank = this.#model.rank(node.place);
       const point = this.#model.tree.hookPoints[rank];
-      return point && rank <= this.#reach.limit ? [{ node: id, place: node.place, point, rank }] : [];
+      return point && this.#reach.reaches(node.place) ? [{ node: id, place: node.place, point, rank }] : [];
     });
-    return hooks.sort((a, b) => a.rank - b.rank || a.node - b.node);
+    return hooks.sort(compareHooks);
   }
 
   #asWrite(hook: Hook): WriteHook[] {
@@ -141,7 +150,7 @@ class Planner {
     const wanted = new Set<ValueKey>();
     for (const moment of moments) {
       for (const read of moment.reads) for (const key of read.keys) wanted.add(key);
-      if (moment.write?.selection) wanted.add(moment.write.before);
+      if (moment.write && (moment.write.selection || this.#batched)) wanted.add(moment.write.before);
     }
     const segments: PlannedSegment[] = [];
     for (let index = cuts.length - 2; index >= 0; index--) {
@@ -192,7 +201,7 @@ class Planner {
 function plannedRead(hook: Hook, writes: Versions): MomentDraft['reads'][number] {
   const values = valuesAt(hook);
   const tuple = hook.place.member === undefined && values.length > 1;
-  return { node: hook.node, keys: values.map((value) => writes.seenBy(hook, value)), tuple };
+  return { node: hook.node, keys: values.map((value) => writes.seenBy(hook, value)), of: values, tuple };
 }
 
 /** Puts each segment before the first moment that lies behind its beginning. */
@@ -209,12 +218,26 @@ function interleave(
   return steps;
 }
 
+/** Writes whose version before feeds no segment and no other write, and isn't read after them. */
+function unshared(moments: readonly Moment[], segments: readonly PlannedSegment[]): Set<number> {
+  const uses = new Map<ValueKey, number>();
+  const count = (key: ValueKey, by: number): void => void uses.set(key, (uses.get(key) ?? 0) + by);
+  for (const { feeds } of segments) for (const key of feeds.values()) count(key, 1);
+  for (const { write } of moments) if (write) count(write.before, 1);
+  const alone = new Set<number>();
+  for (const { reads, write } of moments.toReversed()) {
+    if (write && uses.get(write.before) === 1) alone.add(write.node);
+    for (const { keys } of reads) for (const key of keys) count(key, 1);
+  }
+  return alone;
+}
+
 type PlannedMoment = Moment & { readonly boundary: number };
 
 interface MomentDraft {
   kind: 'moment';
   boundary: number;
-  reads: { node: number; keys: ValueKey[]; tuple: boolean }[];
+  reads: { node: number; keys: ValueKey[]; of: readonly string[]; tuple: boolean }[];
   operations: number[];
   deliveries: number[];
   write: PlannedWrite | undefined;

@@ -1,12 +1,23 @@
 /** How far the forward pass goes, what it needs to compute, and what it will not come to. */
-import { describePlace, type ErrorBody, type GraphNode, operandsOf } from '@tracewire/protocol';
+import {
+  describePlace,
+  type ErrorBody,
+  type Graph,
+  type GraphNode,
+  operandsOf,
+  type Place,
+} from '@tracewire/protocol';
 import type { Model } from './model.ts';
 import type { HookPoint } from './modules.ts';
 import type { SegmentSpec } from './segment.ts';
 
 export class Reach {
-  /** The rank at which the pass ends: the first stop's, or the last that anything delivered needs; −1 for none. */
-  readonly limit: number;
+  /**
+   * The rank at which each invoke ends: its first stop's, or the last that anything delivered needs of it; −1 for none.
+   * The pass ends with the last of them.
+   */
+  readonly #limits: readonly number[];
+  readonly #model: Model;
   /** Index of the first node of the model that isn't run. */
   readonly end: number;
   /** Nodes of the graph that a save, a log, or a write that fires needs. */
@@ -17,16 +28,24 @@ export class Reach {
   readonly notReached: ReadonlyMap<number, ErrorBody>;
   readonly #hookPoints: readonly HookPoint[];
 
-  constructor(nodes: readonly GraphNode[], model: Model) {
+  constructor(graph: Graph, model: Model) {
+    const { nodes } = graph;
+    this.#model = model;
     this.#hookPoints = model.tree.hookPoints;
-    this.limit = findLimit(nodes, model);
-    this.end = this.#hookPoints[this.limit]?.boundary ?? 0;
+    this.#limits = findLimits(graph, model);
+    const last = Math.max(...this.#limits);
+    this.end = this.#hookPoints[last]?.boundary ?? 0;
     this.needed = neededNodes(
       nodes,
-      (node) => delivers(node) || (node.kind === 'write' && model.rank(node.place) <= this.limit),
+      (node) => delivers(node) || (node.kind === 'write' && this.reaches(node.place)),
     );
-    this.stoppedAfter = this.#findLastModule();
-    this.notReached = this.#findMissed(nodes, model);
+    this.stoppedAfter = this.#findLastModule(last);
+    this.notReached = this.#findMissed(nodes);
+  }
+
+  /** Whether the place's invoke goes on to it. */
+  reaches(place: Place): boolean {
+    return isWithin(this.#limits, place, this.#model);
   }
 
   /** How many modules have run to their end: those whose last node is in a segment that runs. */
@@ -39,22 +58,28 @@ export class Reach {
     ).length;
   }
 
-  #findLastModule(): string | undefined {
-    const last = this.#hookPoints.slice(0, this.limit + 1).findLast(({ port }) => port === 'output');
+  #findLastModule(limit: number): string | undefined {
+    const points = this.#hookPoints;
+    const last = points.slice(0, limit + 1).findLast(({ port }) => port === 'output');
     // Modules that end with the same node, as `lm_head` and the whole model do, are complete together.
-    const more = this.#hookPoints.some(({ port, boundary }) => port === 'output' && boundary > this.end);
+    const end = points[limit]?.boundary ?? 0;
+    const more = points.some(({ port, boundary }) => port === 'output' && boundary > end);
     return more ? last?.module.path : undefined;
   }
 
-  #findMissed(nodes: readonly GraphNode[], model: Model): Map<number, ErrorBody> {
-    const where =
-      this.stoppedAfter === undefined ? '' : `: the forward pass stopped after ${this.stoppedAfter}`;
+  #findMissed(nodes: readonly GraphNode[]): Map<number, ErrorBody> {
+    const who = this.#limits.length > 1 ? (invoke: number) => `invoke ${invoke}` : () => 'the forward pass';
+    const ends = this.#limits.map((limit, invoke) => {
+      const last = this.#findLastModule(limit);
+      return last === undefined ? '' : `: ${who(invoke)} stopped after ${last}`;
+    });
     const missed = new Map<number, ErrorBody>();
     for (const [id, node] of nodes.entries()) {
       const operand = operandsOf(node).find((operand) => missed.has(operand));
       const cause = operand === undefined ? undefined : missed.get(operand);
       if (cause) missed.set(id, cause);
-      else if (node.kind === 'read' && model.rank(node.place) > this.limit && this.needed.has(id)) {
+      else if (node.kind === 'read' && !this.reaches(node.place) && this.needed.has(id)) {
+        const where = ends[node.place.invoke ?? 0] ?? '';
         const message = `Accessing value before it's been set. ${describePlace(node.place)} was not reached${where}.`;
         missed.set(id, { code: 'not_reached', message, node: id, path: node.place.module });
       }
@@ -68,15 +93,40 @@ export function delivers(node: GraphNode): boolean {
   return node.kind === 'save' || node.kind === 'log';
 }
 
-function findLimit(nodes: readonly GraphNode[], model: Model): number {
-  const stops = nodes.flatMap((node) => (node.kind === 'stop' ? [model.rank(node.place)] : []));
-  if (stops.length > 0) return Math.min(...stops);
-  // A write needs no more than the pass has already come to, so it never makes the pass longer.
-  const needed = neededNodes(nodes, delivers);
-  const reads = nodes.flatMap((node, id) =>
-    node.kind === 'read' && needed.has(id) ? [model.rank(node.place)] : [],
-  );
-  return Math.max(-1, ...reads);
+/** How far each invoke goes: what one writes may need what another has further on, which may be written there, and so on. */
+function findLimits({ nodes, invokes }: Graph, model: Model): number[] {
+  const stops = firstStops(nodes, model);
+  const limits = invokes.map((_, invoke) => stops.get(invoke) ?? -1);
+  for (let more = true; more; ) {
+    more = false;
+    // A write needs no more than its invoke has already come to, so it never makes that one longer.
+    const needed = neededNodes(
+      nodes,
+      (node) => delivers(node) || (node.kind === 'write' && isWithin(limits, node.place, model)),
+    );
+    for (const [id, node] of nodes.entries()) {
+      if (node.kind !== 'read' || !needed.has(id) || isWithin(limits, node.place, model)) continue;
+      const { invoke = 0 } = node.place;
+      if (stops.has(invoke)) continue;
+      limits[invoke] = model.rank(node.place);
+      more = true;
+    }
+  }
+  return limits;
+}
+
+function firstStops(nodes: readonly GraphNode[], model: Model): Map<number, number> {
+  const stops = new Map<number, number>();
+  for (const node of nodes) {
+    if (node.kind !== 'stop') continue;
+    const { invoke = 0 } = node.place;
+    stops.set(invoke, Math.min(stops.get(invoke) ?? Number.POSITIVE_INFINITY, model.rank(node.place)));
+  }
+  return stops;
+}
+
+function isWithin(limits: readonly number[], place: Place, model: Model): boolean {
+  return model.rank(place) <= (limits[place.invoke ?? 0] ?? -1);
 }
 
 /** Nodes whose values those that act need, directly or not. */

@@ -23,6 +23,11 @@ export interface Hook {
   readonly rank: number;
 }
 
+/** The order in which hooks act: by place, at one place by invoke, then as the program has them. */
+export function compareHooks(a: Hook, b: Hook): number {
+  return a.rank - b.rank || (a.place.invoke ?? 0) - (b.place.invoke ?? 0) || a.node - b.node;
+}
+
 export interface PlannedWrite {
   readonly node: number;
   readonly place: Place;
@@ -115,7 +120,7 @@ export class Versions {
 const versionOf = (write: number, value: string): ValueKey => `${value}@${write}`;
 
 function isBefore(write: WriteHook, hook: Hook): boolean {
-  return write.rank < hook.rank || (write.rank === hook.rank && write.node < hook.node);
+  return compareHooks(write, hook) < 0;
 }
 
 /** Whether a write is seen from within these modules, outermost first. */

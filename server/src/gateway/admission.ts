@@ -7,11 +7,13 @@ import {
   checkGraph,
   type ErrorBody,
   type Graph,
+  type Limits,
   nearest,
   PayloadReader,
   TracewireError,
   toErrorBody,
 } from '@tracewire/protocol';
+import { checkBatch } from './batch.ts';
 import type { ServedModel } from './served-model.ts';
 
 /** A refusal with all its errors; a single one is a `TracewireError`. */
@@ -33,9 +35,10 @@ export function checkRun(
   { graph }: ClientMessage & { type: 'run' },
   payload: Uint8Array,
   model: ServedModel,
-  maxNodes: number,
+  limits: Limits,
 ): readonly ErrorBody[] {
-  checkNodes(graph, maxNodes);
+  checkNodes(graph, limits.nodes);
+  checkBatch(graph, limits);
   checkLiterals(graph, payload);
   const { errors, warnings } = checkGraph(graph, model.index);
   if (errors.length > 0) throw new Refusal(errors);

@@ -4,6 +4,7 @@
  */
 import { type ClientMessage, TracewireError } from '@tracewire/protocol';
 import { checkRun } from './admission.ts';
+import { batchField } from './batch.ts';
 import { contentOf } from './content.ts';
 import { type Follower, KeptRun } from './kept-run.ts';
 import type { KeyRuns } from './key-runs.ts';
@@ -37,6 +38,8 @@ export class ConnectionRuns implements Follower {
   begin(message: Client<'run'>, payload: Uint8Array): void {
     const detached = message.options?.detach === true;
     if (detached) this.#mustOffer('detach', 'options.detach');
+    const batch = batchField(message.graph);
+    if (batch !== undefined) this.#mustOffer('invokes', batch);
     const known = this.#runs.get(message.run);
     if (known) return this.#retry(known, message, payload);
     this.#mustBeAllowed();
@@ -107,7 +110,7 @@ export class ConnectionRuns implements Follower {
   }
 
   #check(message: Client<'run'>, payload: Uint8Array) {
-    return checkRun(message, payload, this.#gateway.model(message.model), this.#gateway.limits.nodes);
+    return checkRun(message, payload, this.#gateway.model(message.model), this.#gateway.limits);
   }
 
   #mustOffer(capability: string, path: string): void {

@@ -117,7 +117,7 @@ export class Connection {
 
   #welcome(capabilities: string[], shared: ReadonlySet<string>): void {
     const { version, epoch, models, limits } = this.#gateway;
-    const { resumeMs, retainMs, ...rest } = limits;
+    const { resumeMs, retainMs, invokes, batchTokens, ...rest } = limits;
     this.#send({
       type: 'welcome',
       protocol: PROTOCOL_VERSION,
@@ -128,6 +128,8 @@ export class Connection {
       models: [...models.keys()],
       limits: {
         ...rest,
+        invokes: shared.has('invokes') ? invokes : undefined,
+        batchTokens: shared.has('invokes') ? batchTokens : undefined,
         resumeMs: shared.has('resume') ? resumeMs : undefined,
         retainMs: shared.has('detach') ? retainMs : undefined,
       },
@@ -158,9 +160,10 @@ export class Connection {
   }
 }
 
-/** What a server with these limits offers beyond the page's core (PROTOCOL.md, section 2.4). */
-function capabilitiesOf({ resumeMs, retainMs }: Limits): string[] {
+/** What a server with these limits offers beyond the page's core (PROTOCOL.md, sections 2.4 and 6). */
+function capabilitiesOf({ resumeMs, retainMs, invokes }: Limits): string[] {
   return [
+    ...(invokes === undefined ? [] : ['invokes']),
     ...(resumeMs === undefined ? [] : ['resume']),
     ...(retainMs === undefined || resumeMs === undefined ? [] : ['detach']),
   ];

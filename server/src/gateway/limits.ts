@@ -16,6 +16,9 @@ export const DEFAULT_LIMITS: Limits = {
   chunkBytes: CHUNK_BYTES,
   /** One connection that fills the queue. */
   runs: 16,
+  /** A pass whose activations fill the memory: rows, and tokens in all rows. */
+  invokes: 64,
+  batchTokens: 4096,
   /** Clients that are lost and never come back. */
   resumeMs: 60_000,
   /** Results that nobody fetches. */

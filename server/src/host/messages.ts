@@ -23,6 +23,8 @@ export const hostCommands = {
     chunkBytes: uint,
     /** Bytes of all saved values of a run. */
     savedBytes: uint,
+    /** Tokens of a pass over several prompts, padding counted. */
+    batchTokens: z.optional(uint),
   }),
   run: z.strictObject({ type: z.literal('run'), run, graph }),
   cancel: z.strictObject({ type: z.literal('cancel'), run }),

@@ -13,7 +13,7 @@ import { probeTypes } from './probe.ts';
 import { moveWeights } from './weights.ts';
 
 /** Raised when what is written here changes, so that older folders are made anew. */
-const PREPARATION = 'v1';
+const PREPARATION = 'v3';
 
 export interface PreparedModel {
   readonly files: ModelFiles;

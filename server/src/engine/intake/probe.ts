@@ -8,6 +8,7 @@ import { AXES, FeedMaker, type FeedSizes } from '../feeds.ts';
 import type { ModelGraph } from '../onnx/graph.ts';
 import { encodeModel } from '../onnx/schema.ts';
 import type { Runtime, ValueType } from '../runtime/runtime.ts';
+import { findMixed } from './probe-batch.ts';
 
 /** Sizes that no two of which, nor their sums and products, are alike. */
 const PROBES: readonly FeedSizes[] = [
@@ -32,11 +33,15 @@ export async function probeTypes(graph: ModelGraph, runtime: Runtime): Promise<M
       const feeds = feedMaker.make(new Array<number>(sizes.batch * sizes.sequence).fill(0), sizes);
       seen.push(new Map([...feeds, ...(await segment.run(feeds, values))]));
     }
-    return new Map(
-      [...(seen[0]?.entries() ?? [])].map(([name, { dtype }]) => [
+    const types = new Map(
+      [...(seen[0]?.entries() ?? [])].map(([name, { dtype }]): [string, ValueType] => [
         name,
         { dtype, dims: dimsOf(name, seen, probes) },
       ]),
+    );
+    const mixed = await findMixed(segment, feedMaker, types, values);
+    return new Map(
+      [...types].map(([name, type]) => [name, mixed.has(name) ? { ...type, mixed: true } : type]),
     );
   } finally {
     await segment.release();

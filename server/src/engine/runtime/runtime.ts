@@ -44,4 +44,6 @@ export interface Runtime {
 export interface ValueType {
   readonly dtype: Dtype;
   readonly dims: readonly (number | string)[];
+  /** A prompt's part of it in a batch is not what the prompt alone gives. */
+  readonly mixed?: true;
 }

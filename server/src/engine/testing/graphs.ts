@@ -77,15 +77,17 @@ export class GraphBuilder {
   }
 }
 
-/** `transformer.h.0.output[1]`. */
+/** `transformer.h.0.output[1]`; `1: transformer.h.0.output` is of invoke 1. */
 function parsePlace(text: string): Place {
-  const match = /^(?:(.*)\.)?(input|output)(?:\[(\d+)\])?$/.exec(text);
+  const [, invoke, place = ''] = /^(?:(\d+): )?(.*)$/.exec(text) ?? [];
+  const match = /^(?:(.*)\.)?(input|output)(?:\[(\d+)\])?$/.exec(place);
   const port = match?.[2];
   if (port !== 'input' && port !== 'output') throw new Error(`${text} is no place.`);
   return {
     module: match?.[1] ?? '',
     port,
     ...(match?.[3] === undefined ? {} : { member: Number(match[3]) }),
+    ...(invoke === undefined ? {} : { invoke: Number(invoke) }),
   };
 }
 
@@ -102,7 +104,7 @@ export interface Ran {
 
 export async function runGraph(
   engine: Engine,
-  input: Input,
+  input: Input | readonly Input[],
   builder: GraphBuilder,
   isCancelled: () => boolean = () => false,
 ): Promise<Ran> {
@@ -110,7 +112,8 @@ export async function runGraph(
   const accessErrors = new Map<number, ErrorBody>();
   const logs: { text: string | undefined; value: Value | undefined }[] = [];
   const order: number[] = [];
-  const graph: Graph = { invokes: [{ input }], nodes: builder.nodes };
+  const inputs = 'length' in input ? input : [input];
+  const graph: Graph = { invokes: inputs.map((input) => ({ input })), nodes: builder.nodes };
   const outcome = await engine.run(
     graph,
     builder.constants,

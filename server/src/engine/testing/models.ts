@@ -24,6 +24,7 @@ export function loadEngine(
     provider: 'cpu',
     threads: 1,
     savedBytes: 64 * 1024 * 1024,
+    batchTokens: 4096,
     ...more,
   };
   return Engine.load(options, () => undefined, makeRuntime);

@@ -1,0 +1,90 @@
+/**
+ * Several prompts in one pass: each `invoke` has a prompt and interventions of its own, and its `m` acts on that prompt
+ * wherever it is used. Values may go from one to another.
+ */
+import { TracewireError, type Welcome } from '@tracewire/protocol';
+import { localError } from './errors.ts';
+import { type TraceInput, toInput } from './input.ts';
+import { CallSite } from './location.ts';
+import { describe } from './options.ts';
+import type { Prompts } from './record.ts';
+import type { Recorder } from './recorder.ts';
+import type { Slot } from './saved.ts';
+import { INSPECT } from './tensor.ts';
+import { isThenable, refuseThenable } from './thenable.ts';
+import { createTrace, type RunReport, type Trace, type TraceApi, traceApi } from './trace-context.ts';
+import type { ModelTree } from './tree.ts';
+
+/** What the function of a trace without a prompt of its own gets. */
+export interface Batch extends TraceApi {
+  /**
+   * Adds a prompt to the pass, and calls `fn` with the model as this prompt goes through it: its rows alone, without
+   * padding. Gives what `fn` returns, placeholders too: what one invoke read another may write.
+   */
+  invoke<T>(prompt: TraceInput, fn: (m: Trace) => T): T;
+}
+
+/** What the trace's function gets. */
+export function createRoot(
+  recorder: Recorder,
+  tree: ModelTree,
+  report: Slot<RunReport>,
+  prompts: Prompts,
+): Trace & Batch {
+  const own = traceApi(recorder, report);
+  const invoke = invoker(recorder, tree, report);
+  if (prompts === 'invokes') return batchOnly({ ...own, invoke }) as Trace & Batch;
+  const refused = (): never =>
+    refuse('This trace has a prompt of its own. Leave that out: model.trace((t) => …).');
+  return createTrace(recorder, tree, { ...own, invoke: prompts === 'either' ? invoke : refused }) as Trace &
+    Batch;
+}
+
+function invoker(recorder: Recorder, tree: ModelTree, report: Slot<RunReport>): Batch['invoke'] {
+  let inside = false;
+  const nested = (): never =>
+    refuse('An invoke can’t stand inside another one. Write them one after the other.');
+  return (prompt, fn) => {
+    recorder.assertOpen();
+    if (inside) nested();
+    if (typeof fn !== 'function') {
+      refuse(`invoke wants a prompt and a function, not ${describe(fn)}: t.invoke(prompt, (m) => …).`);
+    }
+    const invoke = recorder.invoke(toInput(prompt), new CallSite());
+    const m = createTrace(recorder, tree, { ...traceApi(recorder, report), invoke: nested }, invoke);
+    inside = true;
+    try {
+      const result = fn(m);
+      if (isThenable(result)) recorder.report('misuse', refuseThenable(result, 'The invoke’s function'));
+      return result;
+    } finally {
+      inside = false;
+    }
+  };
+}
+
+/** Without a prompt there is nothing to read: what isn't the trace's own is refused with what to write. */
+function batchOnly(own: Batch): Batch {
+  return new Proxy(own, {
+    get(target, key) {
+      if (key === INSPECT) return () => 'Batch';
+      if (typeof key === 'symbol' || key === 'then') return undefined;
+      if (Object.hasOwn(target, key)) return Reflect.get(target, key) as unknown;
+      return refuse(
+        `This trace has no prompt of its own, so ${key} of which? Write t.invoke(prompt, (m) => m.${key}…).`,
+      );
+    },
+    set: (_, key) => refuse(`Assigning to ${String(key)} changes nothing in a trace.`),
+  });
+}
+
+/** Throws `not_offered` for several prompts where the server takes one. */
+export function mustOfferInvokes({ capabilities }: Welcome, invokes: number): void {
+  if (invokes < 2 || capabilities.includes('invokes')) return;
+  const message = 'The server takes one prompt a pass. Trace them one after the other.';
+  throw new TracewireError({ code: 'not_offered', message, wanted: 'invokes' });
+}
+
+function refuse(message: string): never {
+  throw localError('misuse', message);
+}

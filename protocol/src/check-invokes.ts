@@ -1,0 +1,79 @@
+/** What several prompts in one pass forbid: places of none of them, and places where one can't be told from another. */
+import type { GraphChecker } from './check.ts';
+import { portsOf } from './description.ts';
+import type { ErrorBody } from './errors.ts';
+import { describePlace, type GraphNode, operandsOf, type Place } from './graph.ts';
+import { plural } from './words.ts';
+
+/** Reports `bad_reference` for a place of no invoke and, where there are several, `mixed_rows`. */
+export function checkInvokes(checker: GraphChecker, nodes: readonly GraphNode[], invokes: number): void {
+  for (const [id, node] of nodes.entries()) {
+    if (node.kind !== 'read' && node.kind !== 'write' && node.kind !== 'stop') continue;
+    checkNumber(checker, node.place, id, invokes);
+    if (invokes > 1 && node.kind !== 'stop') checkRows(checker, node.place, id, node.kind);
+  }
+  if (invokes > 1) checkStops(checker, nodes);
+}
+
+function checkNumber(checker: GraphChecker, place: Place, node: number, invokes: number): void {
+  const { invoke = 0 } = place;
+  if (invoke < invokes) return;
+  const message = `Node ${node} is about invoke ${invoke}, and the graph has ${plural(invokes, 'invoke')}.`;
+  const facts = { node, path: place.module, wanted: `below ${invokes}`, got: String(invoke) };
+  checker.report('bad_reference', message, facts);
+}
+
+function checkRows(checker: GraphChecker, place: Place, node: number, kind: 'read' | 'write'): void {
+  const module = checker.index.modules.get(place.module);
+  const all = module ? portsOf(module, place.port) : [];
+  const ports = place.member === undefined ? all : all.slice(place.member, place.member + 1);
+  for (const { dims, mixed } of ports) {
+    const shared = kind === 'write' && !dims.includes('batch');
+    if (!mixed && !shared) continue;
+    const why = mixed
+      ? 'which part of it belongs to which prompt can’t be told'
+      : 'all prompts share it, and a write in one would change the others';
+    const message = `${describePlace(place)} can’t be ${kind === 'read' ? 'read' : 'written'} in a batch: ${why}. Run this prompt alone.`;
+    checker.report('mixed_rows', message, { node, path: place.module });
+  }
+}
+
+/** A write that acts can't wait for what another invoke's stop keeps from coming to be. */
+function checkStops(checker: GraphChecker, nodes: readonly GraphNode[]): void {
+  const ends = new Map<number, number>();
+  for (const node of nodes) {
+    if (node.kind !== 'stop') continue;
+    const { invoke = 0 } = node.place;
+    ends.set(
+      invoke,
+      Math.min(ends.get(invoke) ?? Number.POSITIVE_INFINITY, checker.index.rank(node.place) ?? 0),
+    );
+  }
+  const isBehind = (place: Place): boolean =>
+    (checker.index.rank(place) ?? -1) > (ends.get(place.invoke ?? 0) ?? Number.POSITIVE_INFINITY);
+  /** The read that keeps a node's value from coming to be. */
+  const missing = new Map<number, Place>();
+  for (const [id, node] of nodes.entries()) {
+    const operand = operandsOf(node).find((operand) => missing.has(operand));
+    const place = operand === undefined ? undefined : missing.get(operand);
+    if (place) missing.set(id, place);
+    else if (node.kind === 'read' && isBehind(node.place)) missing.set(id, node.place);
+    if (!place || node.kind !== 'write' || isBehind(node.place)) continue;
+    const message = `The value written to ${describePlace(node.place)} never comes to be: it needs ${describePlace(place)}, which stands behind a stop.`;
+    checker.report('bad_reference', message, { node: id, path: node.place.module });
+  }
+}
+
+/** Why prompts of these lengths may not run in one pass: shorter ones are padded to the longest, and `most` counts that. */
+export function batchFault(lengths: readonly number[], most: number): ErrorBody | undefined {
+  const longest = Math.max(0, ...lengths);
+  const tokens = lengths.length * longest;
+  if (lengths.length < 2 || tokens <= most) return undefined;
+  return {
+    code: 'input_too_long',
+    message: `${lengths.length} prompts, the longest of ${longest} tokens, make ${tokens} in one pass, padding counted; this server takes at most ${most}. Put fewer or shorter ones together.`,
+    path: 'graph.invokes',
+    wanted: `at most ${most}`,
+    got: String(tokens),
+  };
+}
