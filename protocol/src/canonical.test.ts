@@ -303,6 +303,8 @@ describe('graph hash: another', () => {
   it.each<[string, SampleNode[], SampleNode[]]>([
     ['two writes exchanged', [w, b, write(0), write(1)], [w, b, write(1), write(0)]],
     ['a read before a write', [w, write(0), read, save(2)], [w, read, write(0), save(1)]],
+    ['another invoke', [read, save(0)], [{ kind: 'read', place: { ...h, invoke: 1 } }, save(0)]],
+    ['invoke 0 written out', [read, save(0)], [{ kind: 'read', place: { ...h, invoke: 0 } }, save(0)]],
     ['two logs exchanged', [log('a'), log('b')], [log('b'), log('a')]],
     ['an empty text in a log', [{ kind: 'log' }], [log('')]],
     ['two saves of one value', [w, save(0)], [w, save(0), save(0)]],
@@ -319,6 +321,34 @@ describe('graph hash: another', () => {
   function sub(...inputs: number[]): SampleNode {
     return { kind: 'operator', operator: 'Sub', inputs };
   }
+});
+
+describe('a batch’s hash', () => {
+  const at = (invoke: number): Place => ({ module: 'h', port: 'output', ...(invoke > 0 ? { invoke } : {}) });
+  const w: GraphNode = { kind: 'parameter', name: 'w' };
+  const write = (invoke: number): GraphNode => ({ kind: 'write', place: at(invoke), value: 0 });
+  const read = (invoke: number): GraphNode => ({ kind: 'read', place: at(invoke) });
+  const save = (value: number): GraphNode => ({ kind: 'save', value });
+  const hash = (nodes: readonly GraphNode[], texts = ['a', 'b']): string =>
+    graphHash({ invokes: texts.map((text) => ({ input: { text } })), nodes }, () => {
+      throw new Error('there are no constants');
+    });
+
+  it('does not mind in which order different invokes do something at one place', () => {
+    expect(hash([w, write(0), read(1), save(2)])).toBe(hash([w, read(1), write(0), save(1)]));
+    expect(hash([w, write(1), read(1), save(2)])).not.toBe(hash([w, read(1), write(1), save(1)]));
+  });
+
+  it('is another for other prompts, and for the same in another order', () => {
+    const nodes = [w, read(1), save(1)];
+    const all = [
+      ['a', 'b'],
+      ['b', 'a'],
+      ['a', 'b', 'b'],
+      ['a', 'c'],
+    ].map((texts) => hash(nodes, texts));
+    expect(new Set(all).size).toBe(4);
+  });
 });
 
 describe('retry hash', () => {

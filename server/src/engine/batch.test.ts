@@ -284,7 +284,9 @@ describe('a batch', () => {
   it('takes an invoke as far as others need it', async () => {
     const graph = new GraphBuilder();
     graph.write('2: transformer.h.0.output[0]', graph.scalar(2), []);
-    const far = graph.operator('ReduceMean', [graph.read('2: transformer.h.1.attn.output[0]')], { keepdims: 0 });
+    const far = graph.operator('ReduceMean', [graph.read('2: transformer.h.1.attn.output[0]')], {
+      keepdims: 0,
+    });
     graph.write('1: transformer.h.1.output[0]', far, []);
     const further = graph.operator('ReduceMean', [graph.read('1: transformer.h.2.output[0]')], {
       keepdims: 0,
