@@ -5,7 +5,7 @@
 
 export type Side = 'server' | 'client' | 'both';
 /** Everybody's part of the page, or what a capability (or a key) adds. */
-export type Profile = 'core' | 'resume' | 'detach' | 'keys';
+export type Profile = 'core' | 'resume' | 'detach' | 'keys' | 'invokes';
 
 export interface Requirement {
   readonly id: string;
@@ -61,6 +61,9 @@ const STRETCHES: readonly Stretch[] = [
   [196, 196, 'server', 'resume'],
   [197, 197, 'server', 'detach'],
   [198, 198, 'server', 'resume'],
+  [230, 241, 'server', 'invokes'],
+  [242, 243, 'server'],
+  [244, 246, 'server', 'invokes'],
 ];
 
 /** Requirements that no peer can check, with the reason. */

@@ -49,7 +49,7 @@ async function lookAround({ target, model, timeoutMs }: RunnerOptions): Promise<
   const notes = new Notebook();
   const peer = new Peer(await target.connect(), { notes, timeoutMs, model: model ?? '' });
   try {
-    const { capabilities } = await peer.hello(['resume', 'detach']);
+    const { capabilities } = await peer.hello(['resume', 'detach', 'invokes']);
     const plain = new Peer(await target.connect(), { notes, timeoutMs, model: model ?? '' });
     const welcome = await plain.hello();
     plain.wire.close();

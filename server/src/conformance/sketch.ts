@@ -13,15 +13,16 @@ import { tensorOf } from './tensors.ts';
 
 export class Sketch {
   readonly nodes: GraphNode[] = [];
-  readonly #input: Input;
+  readonly #inputs: readonly Input[];
   readonly #payload = new PayloadWriter();
 
-  constructor(input: Input) {
-    this.#input = input;
+  /** Of one prompt, or of several in one pass. */
+  constructor(...inputs: readonly Input[]) {
+    this.#inputs = inputs;
   }
 
   get graph(): Graph {
-    return { invokes: [{ input: this.#input }], nodes: this.nodes };
+    return { invokes: this.#inputs.map((input) => ({ input })), nodes: this.nodes };
   }
 
   get payload(): Uint8Array {

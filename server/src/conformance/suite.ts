@@ -7,6 +7,7 @@ import { FLOW } from './cases/flow.ts';
 import { FRAMES } from './cases/frames.ts';
 import { GRAPHS } from './cases/graphs.ts';
 import { HANDSHAKE } from './cases/handshake.ts';
+import { INVOKES_CASES } from './cases/invokes.ts';
 import { OPERATOR_CASES } from './cases/operators.ts';
 import { PAYLOADS } from './cases/payloads.ts';
 import { NOT_DETACHED, RESUMING } from './cases/resume.ts';
@@ -27,5 +28,6 @@ export const SERVER_CASES: readonly ConformanceCase[] = [
   ...OPERATOR_CASES,
   NOT_DETACHED,
   ...RESUMING,
+  ...INVOKES_CASES,
   ...ALWAYS,
 ];

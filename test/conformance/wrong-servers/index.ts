@@ -11,6 +11,7 @@ import { firstErrorOnly } from './first-error-only.ts';
 import { foreignCodes } from './foreign-codes.ts';
 import { hidesWarnings } from './hides-warnings.ts';
 import { ignoresCancel } from './ignores-cancel.ts';
+import { ignoresInvokes } from './ignores-invokes.ts';
 import { ignoresWindow } from './ignores-window.ts';
 import { ignoresWrites } from './ignores-writes.ts';
 import { lateLog } from './late-log.ts';
@@ -46,6 +47,7 @@ export const WRONG_SERVERS: readonly WrongServer[] = [
   foreignCodes,
   hidesWarnings,
   ignoresCancel,
+  ignoresInvokes,
   ignoresWindow,
   ignoresWrites,
   lateLog,

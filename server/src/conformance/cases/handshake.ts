@@ -180,10 +180,13 @@ export const HANDSHAKE: readonly ConformanceCase[] = [
   },
   {
     id: 'limits-of-capabilities',
-    requirements: ['R-078', 'R-081'],
-    shows: 'resumeMs comes with the capability resume, retainMs with detach',
+    requirements: ['R-078', 'R-081', 'R-243'],
+    shows:
+      'resumeMs comes with the capability resume, retainMs with detach, invokes and batchTokens with invokes',
     run: async ({ openSilent }) => {
-      const { capabilities, limits } = await (await openSilent()).hello(['resume', 'detach']);
+      const { capabilities, limits } = await (await openSilent()).hello(['resume', 'detach', 'invokes']);
+      mustEqual('invokes there', limits.invokes !== undefined, capabilities.includes('invokes'));
+      mustEqual('batchTokens there', limits.batchTokens !== undefined, capabilities.includes('invokes'));
       mustEqual('resumeMs there', limits.resumeMs !== undefined, capabilities.includes('resume'));
       mustEqual('retainMs there', limits.retainMs !== undefined, capabilities.includes('detach'));
     },

@@ -332,7 +332,7 @@ export const STATIC_ERRORS: readonly ConformanceCase[] = [
     ([id, invokes]): ConformanceCase => ({
       id: String(id),
       requirements: ['R-130'],
-      shows: `a graph with ${Array.isArray(invokes) ? invokes.length : 0} inputs is refused`,
+      shows: `a graph with ${Array.isArray(invokes) ? invokes.length : 0} inputs, and no capability, is refused`,
       run: async ({ open, model }) => {
         const peer = await open();
         const nodes = [{ kind: 'log', text: 'conformance' }];
