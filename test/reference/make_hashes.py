@@ -50,8 +50,8 @@ def digests(nodes: list[dict[str, Any]], payload: bytes) -> list[str]:
 
     def before(id: int, *, kind: str, place: dict[str, Any] | None = None) -> int:
         def same(node: dict[str, Any]) -> bool:
-            at = node.get("place")
-            return place is None or (at["module"], at["port"]) == (place["module"], place["port"])
+            where = lambda at: (at["module"], at["port"], at.get("invoke", 0))
+            return place is None or where(node["place"]) == where(place)
 
         return sum(node["kind"] == kind and same(node) for node in nodes[:id])
 
@@ -166,8 +166,9 @@ def cases() -> list[tuple[str, str, list[Any], list[Any], bytes]]:
     """(name, means, invokes, nodes, payload) of each."""
     found: list[tuple[str, str, list[Any], list[Any], bytes]] = []
 
-    def case(name: str, nodes: list[Any], means: str | None = None, invoke: Any = GPT, payload: bytes = b"") -> None:
-        found.append((name, means or name, [invoke], nodes, payload))
+    def case(name: str, nodes: list[Any], means: str | None = None, invoke: Any = GPT, payload: bytes = b"",
+             invokes: list[Any] | None = None) -> None:  # fmt: skip
+        found.append((name, means or name, invokes or [invoke], nodes, payload))
 
     h0, h1 = "transformer.h.0", "transformer.h.1"
     two = [read(h1), save(0), read(h0), save(2), stop(h0)]
@@ -259,6 +260,24 @@ def cases() -> list[tuple[str, str, list[Any], list[Any], bytes]]:
         name = f"two writes at {name}"
         case(name, [*two, first, second, read(h1), save(4)], means, payload=c.payload)
         case(f"{name}, exchanged", [*two, second, first, read(h1), save(4)], means, payload=c.payload)
+
+    pair = [GPT, IDS]
+    at = lambda kind, invoke, **more: {"kind": kind, "place": place(h0) | {"invoke": invoke}, **more}
+    case("a read in the second of two prompts", [at("read", 1), save(0)], invokes=pair)
+    case("a read in the second of two prompts, exchanged", [at("read", 1), save(0)], invokes=pair[::-1])
+    case("a read in the first of two prompts", [read(h0), save(0)], invokes=pair)
+    case("a read in the first of two prompts, 0 written out", [at("read", 0), save(0)], invokes=pair)
+    case("0 written out, of one prompt", [at("read", 0), save(0)])
+    c = Constants()
+    zero = c("float32", [], floats(0))
+    for name, nodes, means in [
+        ("a write in one prompt, then a read in another", [zero, write(0, h0), at("read", 1), save(2)], "write, other read"),
+        ("a read in one prompt, then a write in another", [zero, at("read", 1), write(0, h0), save(1)], "write, other read"),
+        ("a write in a prompt, then a read in it", [zero, at("write", 1, value=0), at("read", 1), save(2)], None),
+        ("a read in a prompt, then a write in it", [zero, at("read", 1), at("write", 1, value=0), save(1)], None),
+    ]:  # fmt: skip
+        case(name, nodes, means, payload=c.payload, invokes=pair)
+    case("stops in both of two prompts", [read(h0), save(0), stop(h0), at("stop", 1)], invokes=pair)
 
     case("logs", [read(h0), log(text="a", value=0), log(text="b"), log(value=0), log(text=""), log()])
     case("logs, two exchanged", [read(h0), log(text="b"), log(text="a", value=0), log(value=0), log(text=""), log()])

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 
 from vectors.forms import f64
-from vectors.samples import LIMITS, REPORT, run_of
+from vectors.samples import LIMITS, MORE_LIMITS, REPORT, run_of
 from vectors.wire import INF, NAN, Many, Text, frame, pack, reject
 
 # The fields of every message, from docs/PROTOCOL.md. A type knows a right value, and wrong ones with the path of each.
@@ -94,8 +94,6 @@ class List:
     of: object
     least: int = 0
     most: int | None = None
-    #: Two members would be a matter of a capability.
-    alone: bool = False
 
     @property
     def sample(self):
@@ -107,10 +105,7 @@ class List:
             yield "short", [], ""
         if self.most:
             yield "long", Many(self.of.sample, self.most + 1), ""
-        if self.alone:
-            yield "nil-member", [None], ".0"
-        else:
-            yield "nil-member", [self.of.sample, None], ".1"
+        yield "nil-member", [self.of.sample, None], ".1"
         for label, value, path in self.of.wrong():
             yield f"0/{label}", [value], f".0{path}" if path is not None else None
 
@@ -196,7 +191,7 @@ ERROR = Map({"code": CODE, "message": Str("m", 0, 10000), **ERROR_FIELDS, "cause
 BRIEF_ERROR = Map({"code": CODE, "message": Str("m", 0, 10000)})
 PEER = Map({"name": Name("n"), "version": Name("1")})
 VALUE = Map({"tensor": Bytes()}, sole=True)
-PLACE = Map({"module": Str("h", 0, 512), "port": Enum("output"), "member?": Uint(0)})
+PLACE = Map({"module": Str("h", 0, 512), "port": Enum("output"), "member?": Uint(0), "invoke?": Uint(0)})
 RANGE = Map({"start?": Integer(), "end?": Integer(), "step?": Integer()})
 NODES = {
     "constant": {"tensor": Bytes()},
@@ -210,7 +205,7 @@ NODES = {
     "save": {"value": Uint(0)},
     "log": {"text?": Str("t", 0, 10000), "value?": Uint(0)},
 }
-PORT_TYPE = Map({"name": Name("h"), "dtype": Enum("float32"), "dims": List(Fixed(4))})
+PORT_TYPE = Map({"name": Name("h"), "dtype": Enum("float32"), "dims": List(Fixed(4)), "mixed?": Is(True)})
 MODEL_TYPE = Map(
     {
         "name": Name("m"),
@@ -248,7 +243,7 @@ MESSAGES = {
             "run": Id("r"),
             "model": Name("m"),
             "graph": Map(
-                {"invokes": List(Map({"input": INPUT}), 1, alone=True), "nodes": List(Fixed({"kind": "log"}))}
+                {"invokes": List(Map({"input": INPUT}), 1, 1024), "nodes": List(Fixed({"kind": "log"}))}
             ),
             "options?": Map({"deadlineMs?": Uint(1, 1), "detach?": Is(True)}),
         },
@@ -264,7 +259,7 @@ MESSAGES = {
             "capabilities": List(Name("c")),
             "opset": Uint(),
             "models": List(Name("m")),
-            "limits": Map({**{name: Uint() for name in LIMITS}, "resumeMs?": Uint(), "retainMs?": Uint()}),
+            "limits": Map({name: Uint() for name in (*LIMITS, *(f"{limit}?" for limit in MORE_LIMITS))}),
         },
         "description": {"request": Uint(), "description": MODEL_TYPE},
         "tokens": {"request": Uint(), "ids": List(Uint()), "tokens": List(Str("t"))},

@@ -35,6 +35,10 @@ def make_client():
         client(f"run/read-{port}", run_of({"kind": "read", "place": place(port=port)}), f"reads an {port}")
     client("run/read-member", run_of({"kind": "read", "place": place(member=0)}), "the first member")
     client("run/read-model", run_of({"kind": "read", "place": place("")}), "the empty path is the whole model")
+    two = [{"text": "a b"}, {"ids": [1, 2]}]
+    client("run/invokes", run_of({"kind": "read", "place": place()}, inputs=two), "two prompts, with the capability invokes")
+    write = {"kind": "write", "place": place(member=0, invoke=1), "value": 0}
+    client("run/invoke", run_of({"kind": "read", "place": place(invoke=0)}, write, inputs=two), "places of each")
     client("run/parameter", run_of({"kind": "parameter", "name": "lm_head.weight"}), "")
     write = {"kind": "write", "place": place(), "value": 0}
     client("run/write", run_of(write), "replaces all of it")
@@ -60,11 +64,13 @@ def make_server():
         golden("server", id, "server", message, about, payload)
 
     server("welcome", WELCOME, "")
-    more = {**LIMITS, "resumeMs": 0, "retainMs": 3600000}
-    server("welcome/full", {**WELCOME, "capabilities": ["resume", "detach"], "limits": more}, "every optional limit")
+    more = {**LIMITS, "resumeMs": 0, "retainMs": 3600000, "invokes": 64, "batchTokens": 4096}
+    names = ["resume", "detach", "invokes"]
+    server("welcome/full", {**WELCOME, "capabilities": names, "limits": more}, "every optional limit")
     server("welcome/no-models", {**WELCOME, "models": []}, "an empty list of models")
     server("description", {"type": "description", "request": 1, "description": MODEL}, "")
-    ports = {"input": PORT, "outputs": [PORT, {"name": "k", "dtype": "int64", "dims": []}]}
+    flat = {"name": "f", "dtype": "float32", "dims": ["batch * sequence", 4], "mixed": True}
+    ports = {"input": PORT, "outputs": [PORT, {"name": "k", "dtype": "int64", "dims": []}, flat]}
     full = {**MODULE, "class": "Block", "order": {"input": 0, "output": 1}, **ports, "missing": ""}
     missing = {"path": "", "order": {}, "outputs": [], "missing": "Dropout is not in the exported model."}
     parameter = {"name": "w", "dtype": "float16", "dims": [2, 3]}

@@ -1,6 +1,6 @@
 """Fields at their limits."""
 
-from vectors.samples import LIMITS, REPORT, WELCOME, place, run_of, value_of
+from vectors.samples import LIMITS, MORE_LIMITS, REPORT, WELCOME, place, run_of, value_of
 from vectors.wire import SAFE, Many, Text, golden
 
 
@@ -23,6 +23,9 @@ def make_limits():
     for request in (0, 1, 2**32, SAFE):
         client(f"request/{request}", {**describe, "model": "m", "request": request}, "a uint")
     client("member/largest", run_of({"kind": "read", "place": place(member=SAFE)}), "decodes; the check refuses it")
+    client("invoke/largest", run_of({"kind": "read", "place": place(invoke=SAFE)}), "decodes; the check refuses it")
+    graph = {"invokes": Many({"input": {"ids": []}}, 1024), "nodes": [{"kind": "log"}]}
+    client("run/1024-invokes", run_of() | {"graph": graph}, "with the capability invokes, and more than most servers take")
     client("deadline/largest", run_of(options={"deadlineMs": SAFE}), "2^53 − 1")
     hello = {"type": "hello", "protocol": SAFE, "client": {"name": Text("n", 512), "version": Text("v", 512)}}
     client("hello", {**hello, "capabilities": [f"c{index}" for index in range(64)]}, "64 capabilities")
@@ -45,7 +48,7 @@ def make_limits():
     )
     welcome = {**WELCOME, "protocol": SAFE, "opset": SAFE, "epoch": Text("e", 64)}
     server(
-        "welcome", {**welcome, "limits": {k: SAFE for k in (*LIMITS, "resumeMs", "retainMs")}}, "the largest numbers"
+        "welcome", {**welcome, "limits": {k: SAFE for k in (*LIMITS, *MORE_LIMITS)}}, "the largest numbers"
     )
     server(
         "welcome/zeros", {**WELCOME, "protocol": 0, "opset": 0, "limits": {k: 0 for k in LIMITS}}, "the least numbers"

@@ -7,8 +7,9 @@ def place(module="h.0", port="output", **more):
     return {"module": module, "port": port, **more}
 
 
-def run_of(*nodes, input=None, **more):
-    graph = {"invokes": [{"input": input or {"ids": [1]}}], "nodes": list(nodes)}
+def run_of(*nodes, input=None, inputs=None, **more):
+    invokes = [{"input": one} for one in inputs or [input or {"ids": [1]}]]
+    graph = {"invokes": invokes, "nodes": list(nodes)}
     return {"type": "run", "run": "r1", "model": "m", "graph": graph, **more}
 
 
@@ -24,6 +25,8 @@ def tensor(dtype, dims, values=(), **more):
 
 LIMITS = {"messageBytes": 67108864, "nodes": 10000, "savedBytes": 1073741824, "windowBytes": 8388608,
           "chunkBytes": 1048576, "runs": 16}  # fmt: skip
+#: With a capability.
+MORE_LIMITS = ("resumeMs", "retainMs", "invokes", "batchTokens")
 WELCOME = {"type": "welcome", "protocol": 1, "server": {"name": "s", "version": "1"}, "epoch": "e-1",
            "capabilities": [], "opset": 21, "models": ["m"], "limits": LIMITS}  # fmt: skip
 REPORT = {"modulesRun": 1, "modulesTotal": 2, "segmentsRun": 3, "segmentsTotal": 4, "tokens": 5, "milliseconds": 1.5}
