@@ -381,6 +381,8 @@ describe('retry hash', () => {
 
 describe('canonical encoding', () => {
   it('reads back as what was written', () => {
+    const refused = ['__proto__', 'constructor', 'prototype'];
+    const key = fc.string({ unit: 'grapheme-ascii' }).filter((text) => !refused.includes(text));
     const value = fc.letrec((tie) => ({
       any: fc.oneof(
         { maxDepth: 3 },
@@ -389,10 +391,7 @@ describe('canonical encoding', () => {
         fc.boolean(),
         fc.string({ unit: 'binary' }),
         fc.array(tie('any'), { maxLength: 20 }),
-        fc.dictionary(fc.string({ unit: 'grapheme-ascii' }), tie('any'), {
-          maxKeys: 20,
-          noNullPrototype: true,
-        }),
+        fc.dictionary(key, tie('any'), { maxKeys: 20, noNullPrototype: true }),
       ),
     })).any;
     fc.assert(

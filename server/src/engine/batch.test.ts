@@ -1,5 +1,6 @@
 /** Several prompts in one pass, on real models: each as if it ran alone. */
 import type { Input, ModelDescription, TensorLike } from '@tracewire/protocol';
+import fc from 'fast-check';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { Engine } from './engine.ts';
 import { onnxRuntime } from './runtime/ort.ts';
@@ -362,6 +363,60 @@ describe('a batch', () => {
       const single = await runGraph(engine, PROMPTS[invoke] as Input, alone);
       expect(relativeError(single.tensor(wanted), ran.tensor(save))).toBeLessThan(FLOAT_ERROR);
     }
+  });
+
+  it('gives each invoke what it gets alone, whatever each of them does, in any order', async () => {
+    const blocks = ['transformer.h.1', 'transformer.h.2'];
+    const names = blocks.flatMap((path) => [
+      `${path}.ln_1.output`,
+      `${path}.attn.c_proj.output`,
+      `${path}.attn.output[0]`,
+      `${path}.mlp.input`,
+      `${path}.mlp.c_fc.input`,
+      `${path}.output[0]`,
+      `${path}.output[1]`,
+    ]);
+    const act = fc.record({
+      invoke: fc.nat(2),
+      place: fc.constantFrom(...names),
+      kind: fc.constantFrom('read', 'add', 'fill'),
+      scale: fc.integer({ min: 1, max: 3 }),
+    });
+    type Act = typeof act extends fc.Arbitrary<infer A> ? A : never;
+    const draw = (acts: readonly Act[], invoke: (of: number) => string) => {
+      const graph = new GraphBuilder();
+      const saves = new Map<Act, number>();
+      for (const one of acts) {
+        const place = `${invoke(one.invoke)}${one.place}`;
+        if (one.kind === 'read') saves.set(one, graph.save(graph.read(place)));
+        else if (one.kind === 'fill') graph.write(place, graph.scalar(one.scale), [0, -1]);
+        else graph.write(place, graph.operator('Mul', [graph.read(place), graph.scalar(one.scale)]));
+      }
+      // What comes of it further on.
+      const ends = (invoke(1) === '' ? [0] : [0, 1, 2]).map((of) =>
+        graph.save(graph.read(`${invoke(of)}transformer.h.3.output[0]`)),
+      );
+      return { graph, saves, ends };
+    };
+    await fc.assert(
+      fc.asyncProperty(fc.array(act, { minLength: 4, maxLength: 14 }), async (acts) => {
+        const { graph, saves, ends } = draw(acts, (of) => `${of}: `);
+        const batch = await runGraph(engine, PROMPTS.slice(0, 3), graph);
+        expect(batch.outcome.errors).toEqual([]);
+        for (let of = 0; of < 3; of++) {
+          const single = draw(
+            acts.filter(({ invoke }) => invoke === of),
+            () => '',
+          );
+          const alone = await runGraph(engine, PROMPTS[of] as Input, single.graph);
+          const pairs = [...single.saves].map(([one, save]) => [save, saves.get(one)]);
+          for (const [a = -1, b = -1] of [...pairs, [single.ends[0], ends[of]]]) {
+            expect(errorOf(alone.tensor(a), batch.tensor(b))).toBeLessThan(FLOAT_ERROR * 5);
+          }
+        }
+      }),
+      { numRuns: 25 },
+    );
   });
 
   it('of one is what it was: the same bytes, with its invoke named or not', async () => {
