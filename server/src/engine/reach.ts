@@ -32,13 +32,11 @@ export class Reach {
     const { nodes } = graph;
     this.#model = model;
     this.#hookPoints = model.tree.hookPoints;
-    this.#limits = findLimits(graph, model);
+    const { limits, needed } = explore(graph, model);
+    this.#limits = limits;
+    this.needed = needed;
     const last = Math.max(...this.#limits);
     this.end = this.#hookPoints[last]?.boundary ?? 0;
-    this.needed = neededNodes(
-      nodes,
-      (node) => delivers(node) || (node.kind === 'write' && this.reaches(node.place)),
-    );
     this.stoppedAfter = this.#findLastModule(last);
     this.notReached = this.#findMissed(nodes);
   }
@@ -93,26 +91,50 @@ export function delivers(node: GraphNode): boolean {
   return node.kind === 'save' || node.kind === 'log';
 }
 
-/** How far each invoke goes: what one writes may need what another has further on, which may be written there, and so on. */
-function findLimits({ nodes, invokes }: Graph, model: Model): number[] {
+/**
+ * How far each invoke goes, and which nodes have values that those that act need, directly or not. What one invoke writes
+ * may need what another has further on, which takes that one on to writes of its own, and so on: each node is met once.
+ */
+function explore({ nodes, invokes }: Graph, model: Model): { limits: number[]; needed: Set<number> } {
   const stops = firstStops(nodes, model);
   const limits = invokes.map((_, invoke) => stops.get(invoke) ?? -1);
-  for (let more = true; more; ) {
-    more = false;
-    // A write needs no more than its invoke has already come to, so it never makes that one longer.
-    const needed = neededNodes(
-      nodes,
-      (node) => delivers(node) || (node.kind === 'write' && isWithin(limits, node.place, model)),
-    );
-    for (const [id, node] of nodes.entries()) {
-      if (node.kind !== 'read' || !needed.has(id) || isWithin(limits, node.place, model)) continue;
-      const { invoke = 0 } = node.place;
-      if (stops.has(invoke)) continue;
-      limits[invoke] = model.rank(node.place);
-      more = true;
+  const needed = new Set<number>();
+  const acting = nodes.flatMap((node, id) => (delivers(node) ? [id] : []));
+  const waiting = invokes.map((_, invoke) => writesOf(invoke, nodes, model));
+  /** A write needs no more than its invoke has already come to, so it never makes that one longer. */
+  const releaseWrites = (invoke: number): void => {
+    const writes = waiting[invoke] ?? [];
+    for (let last = writes.at(-1); last && last.rank <= (limits[invoke] ?? -1); last = writes.at(-1)) {
+      acting.push(last.id);
+      writes.pop();
     }
+  };
+  for (const invoke of limits.keys()) releaseWrites(invoke);
+  for (let id = acting.pop(); id !== undefined; id = acting.pop()) {
+    const node = nodes[id];
+    for (const operand of node ? operandsOf(node) : []) {
+      if (needed.has(operand)) continue;
+      needed.add(operand);
+      acting.push(operand);
+    }
+    if (node?.kind !== 'read') continue;
+    const { invoke = 0 } = node.place;
+    if (stops.has(invoke) || isWithin(limits, node.place, model)) continue;
+    limits[invoke] = model.rank(node.place);
+    releaseWrites(invoke);
   }
-  return limits;
+  return { limits, needed };
+}
+
+/** An invoke's writes, the first in the total order last. */
+function writesOf(invoke: number, nodes: readonly GraphNode[], model: Model): { id: number; rank: number }[] {
+  return nodes
+    .flatMap((node, id) =>
+      node.kind === 'write' && (node.place.invoke ?? 0) === invoke
+        ? [{ id, rank: model.rank(node.place) }]
+        : [],
+    )
+    .sort((a, b) => b.rank - a.rank);
 }
 
 function firstStops(nodes: readonly GraphNode[], model: Model): Map<number, number> {
@@ -127,13 +149,4 @@ function firstStops(nodes: readonly GraphNode[], model: Model): Map<number, numb
 
 function isWithin(limits: readonly number[], place: Place, model: Model): boolean {
   return model.rank(place) <= (limits[place.invoke ?? 0] ?? -1);
-}
-
-/** Nodes whose values those that act need, directly or not. */
-function neededNodes(nodes: readonly GraphNode[], acts: (node: GraphNode) => boolean): Set<number> {
-  const needed = new Set<number>();
-  for (const [id, node] of [...nodes.entries()].reverse()) {
-    if (acts(node) || needed.has(id)) for (const operand of operandsOf(node)) needed.add(operand);
-  }
-  return needed;
 }
