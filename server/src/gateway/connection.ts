@@ -163,9 +163,9 @@ export class Connection {
 /** What a server with these limits offers beyond the page's core (PROTOCOL.md, sections 2.4 and 6). */
 function capabilitiesOf({ resumeMs, retainMs, invokes }: Limits): string[] {
   return [
-    ...(invokes === undefined ? [] : ['invokes']),
     ...(resumeMs === undefined ? [] : ['resume']),
     ...(retainMs === undefined || resumeMs === undefined ? [] : ['detach']),
+    ...(invokes === undefined ? [] : ['invokes']),
   ];
 }
 
