@@ -29,8 +29,12 @@ export interface ClientTransport extends Transport {
 /** Everything a server says but its welcome. */
 export type ServerHandlers = Omit<Handlers<typeof serverMessages>, 'welcome'>;
 
+/** A server that says so may be back, with its runs: the client tries (PROTOCOL.md, section 1.4). */
+const GOING_AWAY = 1001;
 /** The server's time for its welcome. */
 const WELCOME_MS = 10_000;
+/** Of a log's value (PROTOCOL.md, section 2.2). */
+const LOG_BYTES = 64 * 1024;
 const CLIENT = { name: '@tracewire/client', version: '0.1.0' };
 const CAPABILITIES = ['resume', 'detach', 'invokes'];
 
@@ -43,6 +47,7 @@ export class Connection {
   readonly #settleWelcome: { resolve: (welcome: Welcome) => void; reject: (error: TracewireError) => void };
   readonly #timer: ReturnType<typeof setTimeout>;
   #messageBytes = Number.POSITIVE_INFINITY;
+  #chunkBytes = 0;
   #welcomed = false;
   #failure: TracewireError | undefined;
 
@@ -65,7 +70,8 @@ export class Connection {
     this.#timer = setTimeout(() => this.close(noWelcome(address, WELCOME_MS)), WELCOME_MS);
     transport.listen({
       message: (bytes) => this.#receive(bytes),
-      close: (code, reason) => this.#end(connectionLost(address, code, reason), 1000, isLost(code)),
+      close: (code, reason) =>
+        this.#end(connectionLost(address, code, reason), 1000, isLost(code) || code === GOING_AWAY),
     });
     this.send({ type: 'hello', protocol: PROTOCOL_VERSION, client: CLIENT, capabilities: CAPABILITIES });
   }
@@ -106,10 +112,20 @@ export class Connection {
   #receive(bytes: Uint8Array): void {
     if (this.#failure) return;
     try {
-      dispatch(this.#handlers, decodeMessage(serverMessages, bytes));
+      const decoded = decodeMessage(serverMessages, bytes);
+      this.#mustFit(decoded.message.type, decoded.payload);
+      dispatch(this.#handlers, decoded);
     } catch (error) {
       this.close(toViolation(error), 4400);
     }
+  }
+
+  /** Only a welcome or an error may come before the welcome, and nothing larger than it said after. */
+  #mustFit(type: string, { byteLength }: Uint8Array): void {
+    if (!this.#welcomed && type !== 'welcome' && type !== 'error')
+      throw violation(`${type} came before the welcome`);
+    if (byteLength > this.#chunkBytes) throw violation(`a payload of ${byteLength} bytes`);
+    if (type === 'log' && byteLength > LOG_BYTES) throw violation(`a log of ${byteLength} bytes`);
   }
 
   #onWelcome(welcome: Welcome): void {
@@ -118,6 +134,7 @@ export class Connection {
     if (fault) throw fault;
     this.#welcomed = true;
     this.#messageBytes = welcome.limits.messageBytes;
+    this.#chunkBytes = welcome.limits.chunkBytes;
     clearTimeout(this.#timer);
     this.#settleWelcome.resolve(welcome);
   }

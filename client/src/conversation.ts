@@ -200,7 +200,7 @@ export class Conversation {
       this.#runs.end(run);
       refused.refuse(errors);
       // It can't be told what was refused, so nothing that waits can be trusted to be answered.
-    } else this.close(refusal(errors), 4400);
+    } else this.close(refusal(errors));
     this.#updateBusy();
   }
 

@@ -2,7 +2,7 @@
 import { TracewireError, type Transport, transportPair } from '@tracewire/protocol';
 import { describe, expect, test, vi } from 'vitest';
 import { gpt2 } from '../test/description.ts';
-import { f32, RESUMES, ScriptedServer, scripted } from '../test/scripted-server.ts';
+import { f32, REPORT, RESUMES, ScriptedServer, scripted } from '../test/scripted-server.ts';
 import { type ConnectionEvent, LanguageModel, type Saved, type Tensor, type Trace } from './index.ts';
 import { backOff } from './reconnect.ts';
 
@@ -44,8 +44,8 @@ test('a run goes on after the last message that came, in the middle of a value t
   run.say({ type: 'value', save: node, value, bytes: 2800 }, [bytes.subarray(0, 1024)]);
   run.say({ type: 'chunk', save: node, offset: 1024 }, [bytes.subarray(1024, 2048)]);
   cut(one);
-  expect((await two.next('resume')).message).toEqual({ type: 'resume', run: run.id, after: 3 });
-  run.moveTo(two, 3);
+  expect((await two.next('resume')).message).toEqual({ type: 'resume', run: run.id, after: 4 });
+  run.moveTo(two, 4);
   run.say({ type: 'chunk', save: node, offset: 2048 }, [bytes.subarray(2048)]);
   run.complete();
   expect((await promise).value.data).toEqual(data);
@@ -55,7 +55,7 @@ test('a run goes on after the last message that came, in the middle of a value t
     { state: 'reconnecting', attempt: 1, delayMs: expect.any(Number) },
     { state: 'resumed', attempt: 1 },
   ]);
-  await vi.waitFor(() => expect(two.all('ack').at(-1)).toEqual({ type: 'ack', run: run.id, seq: 5 }));
+  await vi.waitFor(() => expect(two.all('ack').at(-1)).toEqual({ type: 'ack', run: run.id, seq: 6 }));
   expect([two.all('run'), two.all('describe')]).toEqual([[], []]);
 });
 
@@ -145,11 +145,11 @@ describe('is given up at once', () => {
     expect((await next).value.item()).toBe(2);
   });
 
-  test.each<[string, object, number]>([
-    ['does not offer resume', { capabilities: [] }, 1006],
-    ['says that it is going away', {}, 1001],
-  ])('when the server %s', async (_, more, code) => {
-    const [one, two] = [resuming(more), resuming()];
+  test.each([
+    ['cut', 1006],
+    ['closed by a server that is going away', 1001],
+  ])('when it is %s, and does not offer resume', async (_, code) => {
+    const [one, two] = [resuming({ capabilities: [] }), resuming()];
     const { model } = scripted(one, two);
     const promise = reason(model.trace('a', save));
     await one.nextRun();
@@ -278,18 +278,19 @@ describe('a detached run', () => {
     const attaching = model.attach('r-7', save);
     expect((await one.next('resume')).message).toEqual({ type: 'resume', run: 'r-7', after: 0 });
     one.send({ type: 'status', run: 'r-7', seq: 1, state: 'received' });
+    one.send({ type: 'status', run: 'r-7', seq: 2, state: 'running' });
     const { result, wait } = await attaching;
     cut(one);
-    expect((await two.next('resume')).message).toEqual({ type: 'resume', run: 'r-7', after: 1 });
+    expect((await two.next('resume')).message).toEqual({ type: 'resume', run: 'r-7', after: 2 });
     const node = 1;
     two.send({
       type: 'access_error',
       run: 'r-7',
-      seq: 2,
+      seq: 3,
       save: node,
       error: { code: 'unset', message: 'x' },
     });
-    two.send({ type: 'status', run: 'r-7', seq: 3, state: 'completed' });
+    two.send({ type: 'status', run: 'r-7', seq: 4, state: 'completed', report: REPORT });
     await wait();
     expect(result.error?.code).toBe('unset');
     expect(two.all('run')).toEqual([]);
@@ -298,12 +299,14 @@ describe('a detached run', () => {
   test('that saves other values than the trace it is followed with is misuse, and the connection goes on', async () => {
     const one = resuming();
     const { model } = scripted(one);
-    const attaching = reason(model.attach('r-7', save));
+    const attaching = model.attach('r-7', save);
     await one.next('resume');
-    one.send({ type: 'access_error', run: 'r-7', seq: 1, save: 77, error: { code: 'unset', message: 'x' } });
-    one.send({ type: 'status', run: 'r-7', seq: 2, state: 'completed' });
-    expect((await attaching).code).toBe('misuse');
-    await vi.waitFor(() => expect(one.all('ack').at(-1)?.seq).toBe(2));
+    one.send({ type: 'status', run: 'r-7', seq: 1, state: 'received' });
+    one.send({ type: 'access_error', run: 'r-7', seq: 2, save: 77, error: { code: 'unset', message: 'x' } });
+    one.send({ type: 'status', run: 'r-7', seq: 3, state: 'cancelled' });
+    const { wait } = await attaching;
+    expect((await reason(wait())).code).toBe('misuse');
+    await vi.waitFor(() => expect(one.all('ack').at(-1)?.seq).toBe(3));
     expect(one.closed).toBeUndefined();
   });
 

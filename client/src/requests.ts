@@ -40,10 +40,11 @@ export class Requests {
 
   /** Throws a violation for an answer that nobody waits for. */
   answer(message: Answer): void {
-    const pending = this.#take(message.request);
-    if (pending.wants !== message.type)
-      throw violation(`${message.type} came for a request of ${pending.wants}`);
-    pending.resolve(message as never);
+    const wants = this.#pending.get(message.request)?.wants;
+    // It stays open, so that it ends with all else.
+    if (wants !== undefined && wants !== message.type)
+      throw violation(`${message.type} came for a request of ${wants}`);
+    this.#take(message.request).resolve(message as never);
   }
 
   reject(request: number, error: TracewireError): void {

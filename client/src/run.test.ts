@@ -101,12 +101,12 @@ test('a value in chunks is put together; acks follow the bytes and the end', asy
   const value = { tensor: { dtype: 'float32', dims: [7, 100], offset: 0, length: 2800 } };
   run.say({ type: 'value', save, value, bytes: 2800 }, [bytes.subarray(0, 1024)]);
   run.say({ type: 'chunk', save, offset: 1024 }, [bytes.subarray(1024, 2048)]);
-  expect((await server.next('ack')).message.seq).toBe(1);
+  expect((await server.next('ack')).message.seq).toBe(3);
   run.say({ type: 'chunk', save, offset: 2048 }, [bytes.subarray(2048)]);
   run.complete();
   const saved = await promise;
   expect(saved.value).toEqual(new Tensor('float32', [7, 100], data));
-  await vi.waitFor(() => expect(server.all('ack').at(-1)?.seq).toBe(4));
+  await vi.waitFor(() => expect(server.all('ack').at(-1)?.seq).toBe(6));
 });
 
 test('acknowledges after a while even when little came', async () => {
@@ -152,8 +152,10 @@ test('callbacks tell what happens; logs have their line', async () => {
   run.complete();
   const [, weight] = await promise;
   expect(seen).toEqual([
+    'received',
     ['queued', 1],
     { done: 1, total: 4 },
+    'running',
     ['lm_head.output', true],
     ['lm_head.weight', false],
     'completed',
@@ -423,7 +425,7 @@ test.each<[string, (run: Awaited<ReturnType<ScriptedServer['nextRun']>>, save: n
     const run = await server.nextRun();
     breach(run, run.saves[0] ?? -1);
     const error = await reason(promise);
-    expect(error.code).toBe('unexpected_message');
+    expect(error.code).toBe('protocol_violation');
     expect(error.message).toMatch(/The server broke the protocol/);
     await vi.waitFor(() => expect(server.closed?.code).toBe(4400));
   },

@@ -5,9 +5,11 @@
  */
 import {
   type ErrorBody,
+  type Graph,
   isTerminal,
   type Limits,
   type MessageOf,
+  type RunState,
   type Status,
   type serverMessages,
 } from '@tracewire/protocol';
@@ -38,8 +40,26 @@ export interface RunListener {
 const OTHER_TRACE =
   'The run saves other values than this trace. Attach with the function that the run was started with.';
 
+/** Which states may follow one. */
+const AFTER: Readonly<Record<RunState, readonly RunState[]>> = {
+  received: ['queued', 'running', 'failed', 'cancelled'],
+  queued: ['queued', 'running', 'failed', 'cancelled'],
+  running: ['completed', 'failed', 'cancelled'],
+  completed: [],
+  failed: [],
+  cancelled: [],
+};
+
 /** Alignment adds to the bytes of a value's tensors. */
-const ALIGNMENT_SLACK = 64 * 1024;
+const ALIGNMENT_SLACK = 256 * 1024;
+
+/** What a run sends back, by node ids. */
+export interface RunNodes {
+  readonly saves: Iterable<number>;
+  readonly graph: Graph;
+  /** The id of a run that somebody else started. */
+  readonly follow?: string | undefined;
+}
 
 export class Run {
   readonly #listener: RunListener;
@@ -49,10 +69,12 @@ export class Run {
   readonly #open: Set<number>;
   /** Whether somebody else started the run, from a trace that may have been another. */
   readonly #followed: boolean;
+  readonly #logs: ReadonlySet<number>;
+  #state: RunState | undefined;
   #seq = 0;
 
   constructor(
-    { saves, follow }: { readonly saves: Iterable<number>; readonly follow?: string | undefined },
+    { saves, graph, follow }: RunNodes,
     limits: Limits,
     listener: RunListener,
     ack: (seq: number) => void,
@@ -60,7 +82,8 @@ export class Run {
     this.#listener = listener;
     this.#open = new Set(saves);
     this.#followed = follow !== undefined;
-    this.#assembly = new ValueAssembly(limits.savedBytes + ALIGNMENT_SLACK);
+    this.#logs = new Set(graph.nodes.flatMap(({ kind }, id) => (kind === 'log' ? [id] : [])));
+    this.#assembly = new ValueAssembly(limits.savedBytes + ALIGNMENT_SLACK, limits.chunkBytes);
     this.#acks = new Acks(limits, ack);
   }
 
@@ -72,6 +95,7 @@ export class Run {
   /** Returns whether the run has ended. */
   status(message: Message<'status'>): boolean {
     this.#next(message.seq, 0);
+    this.#enter(message.state);
     const ended = isTerminal(message.state);
     if (ended) this.#checkEnd(message.state);
     this.#listener.status(message);
@@ -83,6 +107,7 @@ export class Run {
 
   value({ seq, save, value, bytes }: Message<'value'>, payload: Uint8Array): void {
     this.#next(seq, payload.byteLength);
+    this.#mustRun('value');
     if (!this.#open.has(save)) this.#unawaited(`a value for ${save}, which awaits none`);
     this.#deliver(this.#assembly.start(save, value, bytes, payload));
   }
@@ -96,12 +121,15 @@ export class Run {
 
   accessError({ seq, save, error }: Message<'access_error'>): void {
     this.#next(seq, 0);
+    this.#mustHaveBegun();
     if (!this.#open.delete(save)) this.#unawaited(`an access error for ${save}, which awaits none`);
     this.#listener.accessError(save, error);
   }
 
   log({ seq, node, text, value }: Message<'log'>, payload: Uint8Array): void {
     this.#next(seq, payload.byteLength);
+    this.#mustRun('log');
+    if (!this.#logs.has(node)) this.#unawaited(`a log of ${node}, which logs nothing`);
     this.#listener.log(node, text, value && read(value, payload));
   }
 
@@ -119,6 +147,23 @@ export class Run {
     const [first, ...rest] = errors;
     const nothing = { code: 'internal' as const, message: 'The server refused the run and did not say why.' };
     this.#listener.refused([first ?? nothing, ...rest]);
+  }
+
+  /** The states in their order (PROTOCOL.md, section 2.3). */
+  #enter(state: RunState): void {
+    const from = this.#state;
+    const may = from === undefined ? state === 'received' : AFTER[from].includes(state);
+    if (!may) throw violation(`the state ${state} came after ${from ?? 'nothing'}`);
+    this.#state = state;
+  }
+
+  #mustRun(what: string): void {
+    if (this.#state !== 'running')
+      throw violation(`a ${what} came while a run was ${this.#state ?? 'unknown'}`);
+  }
+
+  #mustHaveBegun(): void {
+    if (this.#state === undefined) throw violation('an outcome came before `received`');
   }
 
   /** Takes a message that may not stand between a value's chunks. */

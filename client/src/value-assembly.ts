@@ -10,13 +10,15 @@ export interface Assembled {
 
 export class ValueAssembly {
   readonly #most: number;
+  readonly #chunkBytes: number;
   #open:
     | { readonly save: number; readonly ref: ValueRef; readonly bytes: Uint8Array; at: number }
     | undefined;
 
   /** `most`: bytes a value may have; a size is believed only up to it, for memory is taken before the bytes come. */
-  constructor(most: number) {
+  constructor(most: number, chunkBytes: number) {
     this.#most = most;
+    this.#chunkBytes = chunkBytes;
   }
 
   get isOpen(): boolean {
@@ -29,6 +31,8 @@ export class ValueAssembly {
     if (bytes > this.#most)
       throw violation(`value ${save} has ${bytes} bytes, beyond the limit of ${this.#most}`);
     if (payload.byteLength === bytes) return { save, value: read(ref, payload) };
+    // Before memory is taken for the rest.
+    this.#mustBePart(payload, 0, bytes);
     this.#open = { save, ref, bytes: new Uint8Array(bytes), at: 0 };
     return this.#append(payload);
   }
@@ -44,14 +48,18 @@ export class ValueAssembly {
   #append(payload: Uint8Array): Assembled | undefined {
     const open = this.#open;
     if (!open) return undefined;
-    if (payload.byteLength === 0 || open.at + payload.byteLength > open.bytes.byteLength) {
-      throw violation(`a part of ${payload.byteLength} bytes at ${open.at} of ${open.bytes.byteLength}`);
-    }
+    this.#mustBePart(payload, open.at, open.bytes.byteLength);
     open.bytes.set(payload, open.at);
     open.at += payload.byteLength;
     if (open.at < open.bytes.byteLength) return undefined;
     this.#open = undefined;
     return { save: open.save, value: read(open.ref, open.bytes) };
+  }
+
+  /** A part is as long as it may be, or what is left. */
+  #mustBePart({ byteLength }: Uint8Array, at: number, bytes: number): void {
+    if (byteLength === Math.min(this.#chunkBytes, bytes - at)) return;
+    throw violation(`a part of ${byteLength} bytes at ${at} of ${bytes}`);
   }
 }
 

@@ -3,7 +3,7 @@ import { TracewireError } from '@tracewire/protocol';
 
 export function violation(what: string): TracewireError {
   return new TracewireError({
-    code: 'unexpected_message',
+    code: 'protocol_violation',
     message: `The server broke the protocol: ${what}.`,
   });
 }

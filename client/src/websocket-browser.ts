@@ -43,7 +43,8 @@ export function openWebSocket(url: string): Promise<ClientTransport> {
     });
     socket.addEventListener('message', ({ data }) => {
       if (data instanceof ArrayBuffer) inbox.deliver(new Uint8Array(data));
-      else socket.close(1003, 'text');
+      // No frame at all; a page may not close with 1003.
+      else inbox.deliver(new Uint8Array());
     });
     socket.addEventListener('close', ({ code, reason }) => {
       clearTimeout(timer);

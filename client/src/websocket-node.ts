@@ -28,7 +28,8 @@ export function openWebSocket(url: string, pingMs = PING_MS): Promise<ClientTran
   const inbox = new Inbox();
   socket.on('message', (data, isBinary) => {
     if (isBinary && data instanceof ArrayBuffer) inbox.deliver(new Uint8Array(data));
-    else socket.close(1003, 'text');
+    // No frame at all.
+    else inbox.deliver(new Uint8Array());
   });
   socket.on('close', (code, reason) => inbox.end(code, reason.toString()));
   return new Promise((resolve, reject) => {

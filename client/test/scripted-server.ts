@@ -40,6 +40,7 @@ export class ScriptedRun {
   readonly graph: Graph;
   readonly payload: Uint8Array;
   #server: ScriptedServer;
+  #state: string | undefined;
 
   constructor(server: ScriptedServer, { message, payload }: Received) {
     if (message.type !== 'run') throw new Error(message.type);
@@ -71,7 +72,12 @@ export class ScriptedRun {
     this.seq = after;
   }
 
+  /** A numbered message; the states that must come before it are said first, where the test has not. */
   say(header: Header, payload: readonly Uint8Array[] = []): void {
+    const state = header.type === 'status' ? String(header['state']) : undefined;
+    if (this.#state === undefined && state !== 'received') this.status('received');
+    if (this.#state !== 'running' && needsRunning(header)) this.status('running');
+    this.#state = state ?? this.#state;
     this.seq += 1;
     this.#server.send({ run: this.id, seq: this.seq, ...header }, payload);
   }
@@ -94,6 +100,9 @@ export class ScriptedRun {
     this.status('completed', { report: { ...REPORT, ...report } });
   }
 }
+
+const needsRunning = ({ type, state }: Header): boolean =>
+  type === 'value' || type === 'chunk' || type === 'log' || state === 'completed';
 
 export const REPORT = {
   modulesRun: 3,

@@ -5,20 +5,21 @@ import { ACCESS_CODES, ERROR_CODES, type ErrorBody, errorBody, TracewireError } 
 import type { ValueRef } from './fields.ts';
 import { decodeFrame, encodeFrame, type Header } from './frame.ts';
 import type { GraphNode, Place } from './graph.ts';
-import { clientMessages, type MessageTable, RUN_STATES, serverMessages } from './messages.ts';
+import { clientMessages, type MessageTable, serverMessages } from './messages.ts';
 import { DTYPE_NAMES } from './tensor.ts';
 import { concat } from './transport.ts';
 
 const encode = (header: Header, payload: readonly Uint8Array[] = []): Uint8Array =>
   concat(encodeFrame(header, payload));
 
-const WELCOME = {
-  protocol: 1,
-  server: { name: 's', version: '1' },
-  epoch: 'e',
-  capabilities: [],
-  opset: 21,
-  limits: { messageBytes: 1, nodes: 1, savedBytes: 1, windowBytes: 1, chunkBytes: 1, runs: 1 },
+const EMPTY = {
+  name: 'm',
+  id: 'i',
+  architecture: 'a',
+  exporter: 'other',
+  opset: 1,
+  modules: [],
+  parameters: [],
 };
 
 function refusal<T extends MessageTable>(table: T, bytes: Uint8Array): ErrorBody {
@@ -172,12 +173,16 @@ it('a payload where there are no tensors is refused', () => {
   expect(decodeMessage(serverMessages, encode({ ...log, value }, one)).payload).toEqual(one[0]);
 });
 
-it('tuples 7 deep are refused though empty ones lie within the header’s depth', () => {
-  const nested = (depth: number): unknown => ({ tuple: depth === 1 ? [] : [nested(depth - 1)] });
+it('tuples 7 deep are refused, and empty ones', () => {
+  const leaf = { tensor: { dtype: 'uint8', dims: [0], offset: 0, length: 0 } };
+  const nested = (depth: number): unknown => (depth === 0 ? leaf : { tuple: [nested(depth - 1)] });
   const message = (depth: number): Uint8Array =>
     encode({ type: 'value', run: 'r', seq: 1, save: 0, value: nested(depth), bytes: 0 });
   expect(decodeMessage(serverMessages, message(6))).toBeDefined();
-  expect(refusal(serverMessages, message(7))).toMatchObject({ code: 'bad_message', path: 'value' });
+  // With a tensor inside, they lie deeper than a header may go.
+  expect(refusal(serverMessages, message(7)).code).toBe('bad_frame');
+  const empty = encode({ type: 'value', run: 'r', seq: 1, save: 0, value: { tuple: [] }, bytes: 0 });
+  expect(refusal(serverMessages, empty)).toMatchObject({ code: 'bad_message', path: 'value.tuple' });
 });
 
 describe('the report of a list ends at its first wrong member', () => {
@@ -188,7 +193,11 @@ describe('the report of a list ends at its first wrong member', () => {
     ['of the wrong type', { type: 'tokens', request: 1, ids: [], tokens: many(1) }, 'tokens.0'],
     ['negative', { type: 'tokens', request: 1, ids: many(-1), tokens: [] }, 'ids.0'],
     ['beyond 2^53', { type: 'tokens', request: 1, ids: many(1e300), tokens: [] }, 'ids.0'],
-    ['empty', { type: 'welcome', ...WELCOME, models: many('') }, 'models.0'],
+    [
+      'empty',
+      { type: 'description', request: 1, description: { ...EMPTY, blocks: many('') } },
+      'description.blocks.0',
+    ],
   ])('%s', (_, header, path) => {
     expect(refusal(serverMessages, encode(header)).path).toBe(path);
   });
@@ -224,7 +233,11 @@ const tensor = fc.record({
   length: uint,
 });
 const value = fc.letrec<{ value: ValueRef }>((tie) => ({
-  value: fc.oneof({ maxDepth: 5 }, fc.record({ tensor }), fc.record({ tuple: list(tie('value'), 3) })),
+  value: fc.oneof(
+    { maxDepth: 5 },
+    fc.record({ tensor }),
+    fc.record({ tuple: fc.array(tie('value'), { minLength: 1, maxLength: 3 }) }),
+  ),
 })).value;
 const place: fc.Arbitrary<Place> = fc.record({
   module: path,
@@ -288,12 +301,12 @@ const error = fc.letrec<{ error: ErrorBody }>((tie) => ({
 })).error;
 const peer = fc.record({ name, version: name });
 const limits = fc.record({
-  messageBytes: uint,
-  nodes: uint,
-  savedBytes: uint,
-  windowBytes: uint,
-  chunkBytes: uint,
-  runs: uint,
+  messageBytes: fc.integer({ min: 1, max: 1e9 }),
+  nodes: fc.integer({ min: 1, max: 1e9 }),
+  savedBytes: fc.integer({ min: 1, max: 1e9 }),
+  windowBytes: fc.integer({ min: 1, max: 1e9 }),
+  chunkBytes: fc.integer({ min: 1, max: 1e9 }),
+  runs: fc.integer({ min: 1, max: 1e9 }),
 });
 const port = fc.record({ name, dtype: fc.constantFrom(...DTYPE_NAMES), dims: list(fc.oneof(uint, name)) });
 const description = fc.record({
@@ -354,7 +367,7 @@ const SERVER: Fields<typeof serverMessages> = {
     epoch: id,
     capabilities: list(name),
     opset: uint,
-    models: list(name),
+    models: fc.array(name, { minLength: 1, maxLength: 5 }),
     limits,
   }),
   description: fc.record({ request: uint, description }),
@@ -365,14 +378,19 @@ const SERVER: Fields<typeof serverMessages> = {
     run: maybe(id),
     errors: fc.array(error, { minLength: 1, maxLength: 5 }),
   }),
-  status: fc.record({
-    ...ofRun,
-    state: fc.constantFrom(...RUN_STATES),
-    position: maybe(uint),
-    warnings: maybe(list(error)),
-    errors: maybe(list(error)),
-    report: maybe(report),
-  }),
+  status: fc.oneof(
+    fc.record({ ...ofRun, state: fc.constant('received' as const), warnings: maybe(list(error)) }),
+    fc.record({ ...ofRun, state: fc.constant('queued' as const), position: maybe(uint) }),
+    fc.record({ ...ofRun, state: fc.constant('running' as const) }),
+    fc.record({ ...ofRun, state: fc.constant('completed' as const), report }),
+    fc.record({
+      ...ofRun,
+      state: fc.constant('failed' as const),
+      errors: fc.array(error, { minLength: 1, maxLength: 5 }),
+      report: maybe(report),
+    }),
+    fc.record({ ...ofRun, state: fc.constant('cancelled' as const), report: maybe(report) }),
+  ),
   value: fc.record({ ...ofRun, save: uint, value, bytes: uint }),
   chunk: fc.record({ ...ofRun, save: uint, offset: uint }),
   access_error: fc.record({

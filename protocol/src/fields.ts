@@ -47,25 +47,12 @@ export const tensorRef: z.ZodMiniType<TensorRef> = z.strictObject({
 /** A value in a header. */
 export type ValueRef = { readonly tensor: TensorRef } | { readonly tuple: readonly ValueRef[] };
 
-const MAX_TUPLE_DEPTH = 6;
-
-const anyValueRef: z.ZodMiniType<ValueRef> = z.union([
+/** Tuples lie at most 6 deep: a tensor further down would lie deeper than a header may go (scan.ts). */
+export const valueRef: z.ZodMiniType<ValueRef> = z.union([
   z.strictObject({ tensor: tensorRef }),
   z.strictObject({
     get tuple() {
-      return z.array(anyValueRef).check(z.maxLength(1024));
+      return z.array(valueRef).check(z.minLength(1), z.maxLength(1024));
     },
   }),
 ]);
-
-/** The header's own depth stops tensors that lie too deep, but not empty tuples. */
-export const valueRef: z.ZodMiniType<ValueRef> = anyValueRef.check(
-  z.refine((value) => tupleDepth(value) <= MAX_TUPLE_DEPTH, {
-    error: `wanted tuples at most ${MAX_TUPLE_DEPTH} deep`,
-  }),
-  z.meta({ description: `Tuples lie at most ${MAX_TUPLE_DEPTH} deep.` }),
-);
-
-function tupleDepth(value: ValueRef): number {
-  return 'tensor' in value ? 0 : 1 + value.tuple.reduce((most, next) => Math.max(most, tupleDepth(next)), 0);
-}

@@ -10,18 +10,19 @@ const peer = z.strictObject({ name, version: name });
 const capabilities = z.array(name).check(z.maxLength(64));
 const errors = z.array(errorBody).check(z.maxLength(100));
 
+const positive = uint.check(z.gte(1));
 const limits = z.strictObject({
   /** Bytes of a message to the server. */
-  messageBytes: uint,
-  nodes: uint,
+  messageBytes: positive,
+  nodes: positive,
   /** Bytes of all saved values of a run. */
-  savedBytes: uint,
+  savedBytes: positive,
   /** Payload bytes of a run that the server sends ahead of acks. */
-  windowBytes: uint,
+  windowBytes: positive,
   /** Payload bytes of one message from the server. */
-  chunkBytes: uint,
+  chunkBytes: positive,
   /** Runs of one connection that have not ended. */
-  runs: uint,
+  runs: positive,
   /** Prompts in one pass; with the capability `invokes`. */
   invokes: z.optional(uint),
   /** Tokens in one pass over several prompts, padding counted; with the capability `invokes`. */
@@ -34,7 +35,7 @@ const limits = z.strictObject({
 
 const runOptions = z.strictObject({
   /** Milliseconds from `received` after which the run is cancelled. */
-  deadlineMs: z.optional(uint.check(z.gte(1))),
+  deadlineMs: z.optional(positive),
   /** The run outlives its connection; with the capability `detach`. */
   detach: z.optional(z.literal(true)),
 });
@@ -87,7 +88,7 @@ export const serverMessages = {
     epoch: id,
     capabilities,
     opset: uint,
-    models: z.array(name),
+    models: z.array(name).check(z.minLength(1), z.maxLength(1000)),
     limits,
   }),
   description: z.strictObject({
@@ -108,15 +109,17 @@ export const serverMessages = {
     run: z.optional(id),
     errors: errors.check(z.minLength(1)),
   }),
-  status: z.strictObject({
-    type: z.literal('status'),
-    ...ofRun,
-    state: z.enum(RUN_STATES),
-    position: z.optional(uint),
-    warnings: z.optional(errors),
-    errors: z.optional(errors),
-    report: z.optional(report),
-  }),
+  status: z
+    .strictObject({
+      type: z.literal('status'),
+      ...ofRun,
+      state: z.enum(RUN_STATES),
+      position: z.optional(uint),
+      warnings: z.optional(errors),
+      errors: z.optional(errors.check(z.minLength(1))),
+      report: z.optional(report),
+    })
+    .check(z.refine(hasItsFields, { error: 'wanted the fields of its state, and no others' })),
   value: z.strictObject({ type: z.literal('value'), ...ofRun, save: uint, value: valueRef, bytes: uint }),
   chunk: z.strictObject({ type: z.literal('chunk'), ...ofRun, save: uint, offset: uint }),
   access_error: z.strictObject({ type: z.literal('access_error'), ...ofRun, save: uint, error: accessError }),
@@ -124,7 +127,7 @@ export const serverMessages = {
     type: z.literal('log'),
     ...ofRun,
     node: uint,
-    text: z.optional(z.string()),
+    text: z.optional(utf8(20_000)),
     value: z.optional(valueRef),
   }),
   progress: z.strictObject({ type: z.literal('progress'), run: id, done: uint, total: uint }),
@@ -146,6 +149,21 @@ export type Limits = Welcome['limits'];
 export type RunOptions = z.infer<typeof runOptions>;
 export type Report = z.infer<typeof report>;
 export type RunState = (typeof RUN_STATES)[number];
+
+/** Fields that a status has with some states only, and those that it must have with one. */
+function hasItsFields(status: {
+  readonly state: RunState;
+  readonly position?: unknown;
+  readonly warnings?: unknown;
+  readonly errors?: unknown;
+  readonly report?: unknown;
+}): boolean {
+  const { state, position, warnings, errors: faults, report: told } = status;
+  if (position !== undefined && state !== 'queued') return false;
+  if (warnings !== undefined && state !== 'received') return false;
+  if ((faults !== undefined) !== (state === 'failed')) return false;
+  return told === undefined ? state !== 'completed' : isTerminal(state);
+}
 
 export function isTerminal(state: RunState): boolean {
   return state === 'completed' || state === 'failed' || state === 'cancelled';

@@ -134,15 +134,7 @@ function steps() {
         run,
         seq: 5,
         state: 'completed',
-        report: {
-          modulesRun: 1,
-          modulesTotal: 2,
-          segmentsRun: 1,
-          segmentsTotal: 2,
-          tokens: 2,
-          milliseconds: 1.5,
-          stoppedAfter: 'h.0',
-        },
+        report: { ...REPORT, stoppedAfter: 'h.0' },
       },
       note: 'Both saves have had their outcome, so the run ends.',
     },
@@ -166,6 +158,15 @@ const SHORT_GRAPH = {
 
 /** @param {string} run @param {number} seq @param {string} state @param {object} [more] @returns {Header} */
 const status = (run, seq, state, more = {}) => ({ type: 'status', run, seq, state, ...more });
+
+const REPORT = {
+  modulesRun: 1,
+  modulesTotal: 2,
+  segmentsRun: 1,
+  segmentsTotal: 2,
+  tokens: 2,
+  milliseconds: 1.5,
+};
 
 /** @param {string} run @param {number} seq @returns {Pick<Step, 'from' | 'header' | 'payload'>} */
 function shortValue(run, seq) {
@@ -238,7 +239,7 @@ function resumed() {
       bytes: true,
       note: 'Sent before the drop and lost with it; sent again, with the number that it had.',
     },
-    { from: 'server', header: status(run, 4, 'completed'), note: 'With a report, left out here.' },
+    { from: 'server', header: status(run, 4, 'completed', { report: REPORT }) },
     {
       from: 'client',
       header: { type: 'ack', run, seq: 4 },

@@ -17,6 +17,7 @@ import os
 import re
 import secrets
 import struct
+import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
 from typing import Any
@@ -27,8 +28,13 @@ from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import ConnectionClosed, InvalidHandshake, InvalidStatus
 from websockets.typing import Subprotocol
 
-SUBPROTOCOL, MIB, MAX_INT = "tracewire.v1-draft", 1 << 20, 2**53 - 1
+SUBPROTOCOL, PROTOCOL, OPSET, MIB, MAX_INT = "tracewire.v1-draft", 1, 21, 1 << 20, 2**53 - 1
 TERMINAL = ("completed", "failed", "cancelled")
+BEFORE_RUNNING = ("queued", "running", "failed", "cancelled")
+AFTER = {None: ("received",), "received": BEFORE_RUNNING, "queued": BEFORE_RUNNING, "running": TERMINAL}  # (2.3)
+# The fields of a status that belong to its state; a `!` marks one that must be there (2.2).
+OF_STATE = {"received": ["warnings"], "queued": ["position"], "running": [], "completed": ["report!"],
+            "failed": ["errors!", "report"], "cancelled": ["report"]}
 DTYPES = "bool int8 uint8 int16 uint16 int32 uint32 int64 uint64 float16 float32 float64".split()  # NumPy's names too
 Json = dict[str, Any]
 Check = Callable[[Any], Any]
@@ -45,6 +51,10 @@ class TracewireError(Exception):
     def __init__(self, errors: list[Json]) -> None:
         super().__init__("; ".join(f"{e['code']}: {e['message']}" for e in errors))
         self.errors, self.code = errors, errors[0]["code"]
+
+
+class Refused(TracewireError):
+    """The server cannot be talked to; the connection is closed with 4400 (1.4)."""
 
 
 def own_error(code: str, message: str) -> TracewireError:
@@ -103,8 +113,8 @@ def number(x: Any) -> Any:
     return x
 
 
-def uint(x: Any, limit: int = MAX_INT) -> int:
-    need(number(x) == int(x) and 0 <= x <= limit, f"{x!r:.80} is no such uint")
+def uint(x: Any, limit: int = MAX_INT, least: int = 0) -> int:
+    need(number(x) == int(x) and least <= x <= limit, f"{x!r:.80} is no such uint")
     return int(x)  # `float 64 7.0` is 7
 
 
@@ -144,32 +154,34 @@ error: Check = record({
     "code": name, "message": text, "retryAfterMs?": uint, "run?": ident, "node?": uint, "path?": text, "wanted?": text,
     "got?": text, "nearest?": name, "cause?": lambda x: error(x)})
 tensor = record({"dtype": dtype, "dims": dims, "offset": uint, "length": uint})
-value: Check = record({"tensor?": tensor, "tuple?": many(lambda x: value(x), most=1024)})
+value: Check = record({"tensor?": tensor, "tuple?": many(lambda x: value(x), 1, 1024)})
 report = record({**dict.fromkeys(["modulesRun", "modulesTotal", "segmentsRun", "segmentsTotal", "tokens"], uint),
                  "milliseconds": number, "stoppedAfter?": name})
-port = record({"name": name, "dtype": dtype, "dims": many(lambda x: x if isinstance(x, str) else uint(x))})
+port = record({"name": name, "dtype": dtype, "dims": many(lambda x: name(x) if isinstance(x, str) else uint(x), most=16)})
 module = record({"path": path, "class?": name, "order": record({"input?": uint, "output?": uint}), "input?": port,
                  "outputs": many(port), "missing?": text})
 description = record({
     "name": name, "id": name, "architecture": name, "exporter": string(pattern="torchscript|dynamo|other"),
     "opset": uint, "contextLength?": uint, "vocabularySize?": uint, "blocks": many(name), "modules": many(module),
     "parameters": many(record({"name": name, "dtype": dtype, "dims": dims}))})
-limits = record(dict.fromkeys(["messageBytes", "nodes", "savedBytes", "windowBytes", "chunkBytes", "runs", "resumeMs?",
-                               "retainMs?", "invokes?", "traces?", "blobBytes?"], uint))
+limits = record({
+    **dict.fromkeys("messageBytes nodes savedBytes windowBytes chunkBytes runs".split(), lambda x: uint(x, least=1)),
+    **dict.fromkeys(["resumeMs?", "retainMs?", "invokes?", "batchTokens?", "traces?", "blobBytes?"],
+                    uint)})
 of_run: dict[str, Check] = {"run": ident, "seq": uint}
 MESSAGES: dict[str, Check] = {kind: record({"type": name, **fields}) for kind, fields in {
     "welcome": {"protocol": uint, "server": record({"name": name, "version": name}), "epoch": ident,
-                "capabilities": many(name), "opset": uint, "models": many(name), "limits": limits},
+                "capabilities": many(name, most=64), "opset": uint, "models": many(name, 1, 1000), "limits": limits},
     "description": {"request": uint, "description": description},
     "tokens": {"request": uint, "ids": many(uint), "tokens": many(string())},
     "text": {"request": uint, "text": string()},
     "error": {"errors": many(error, 1, 100), "request?": uint, "run?": ident},
     "status": {**of_run, "state": string(pattern="|".join(["received|queued|running", *TERMINAL])), "position?": uint,
-               "warnings?": many(error), "errors?": many(error), "report?": report},
+               "warnings?": many(error, most=100), "errors?": many(error, 1, 100), "report?": report},
     "value": {**of_run, "save": uint, "value": value, "bytes": uint},
     "chunk": {**of_run, "save": uint, "offset": uint},
     "access_error": {**of_run, "save": uint, "error": error},
-    "log": {**of_run, "node": uint, "text?": string(), "value?": value},
+    "log": {**of_run, "node": uint, "text?": string(most=20_000), "value?": value},
     "progress": {"run": ident, "done": uint, "total": uint},
 }.items()}
 ANSWERS = {"describe": ("description", "description"), "tokenize": ("tokens", "ids"), "detokenize": ("text", "text")}
@@ -178,8 +190,14 @@ ANSWERS = {"describe": ("description", "description"), "tokenize": ("tokens", "i
 def parse(frame: str | bytes) -> tuple[Json, bytes]:
     header, payload = decode(frame)
     need(header["type"] in MESSAGES, f"no message of type {header['type']:.80}")
-    need(not payload or header["type"] in ("value", "chunk", "log"), "a payload without tensors")
-    return MESSAGES[header["type"]](header), payload
+    m = MESSAGES[header["type"]](header)
+    need(not payload or m["type"] in ("value", "chunk") or (m["type"] == "log" and "value" in m), "a stray payload")
+    if m["type"] == "status":
+        own = OF_STATE[m["state"]]
+        told = {"position", "warnings", "errors", "report"} & m.keys()
+        need(told <= {field.rstrip("!") for field in own}, f"a field of another state than {m['state']}")
+        need({field[:-1] for field in own if field[-1] == "!"} <= told, f"{m['state']} without its field")
+    return m, payload
 
 
 # Tensors (1.3)
@@ -316,7 +334,9 @@ class Run:
 
     def take(self, m: Json, payload: bytes) -> None:
         need(m["seq"] == self.last + 1 and not self.done.done(), f"seq {m['seq']} after {self.last}")
-        need((self.last == 0) == (m.get("state") == "received"), "`received` is a run's first message, and only that")
+        state, kind = m.get("state"), m["type"]
+        need(state in AFTER[self.state] if kind == "status" else self.state is not None, f"{kind} after {self.state}")
+        need(kind not in ("value", "log") or self.state == "running", f"a {kind} while {self.state}")
         need((m["type"] == "chunk") == (self.part is not None), "chunks follow their value, and nothing else does")
         self.last, self.unacked = m["seq"], self.unacked + len(payload)
         if m["type"] == "status":
@@ -326,7 +346,7 @@ class Run:
                 need(saves == self.outcomes.keys(), "a save without an outcome")
                 self.done.set_result(self)
         elif m["type"] == "log":
-            need(self.kinds.get(m["node"]) == "log", "a log of no log node")
+            need(self.kinds.get(m["node"]) == "log" and len(payload) <= 65_536, "a log of no log node, or too large")
             need(len(payload) == (span(m["value"]) if "value" in m else 0), "the payload's length")
             self.logs.append((m["node"], m.get("text"), unpack(m["value"], payload) if "value" in m else None))
         elif self.part:
@@ -337,6 +357,7 @@ class Run:
             need(self.kinds.get(m["save"]) == "save" and m["save"] not in self.outcomes, f"an outcome for {m['save']}")
             if m["type"] == "value":
                 need(span(m["value"]) == m["bytes"], "`bytes` is not the value's length")
+                need(m["bytes"] <= self.client.limits["savedBytes"] + MIB // 4, "more than may be saved")  # and its gaps
                 self.fill(m, bytearray(), payload)
             else:
                 codes = ("not_reached", "unset", "failed", "too_large", "cancelled")
@@ -359,7 +380,6 @@ class Client:
         self.url, self.key, self.offered = url, key, list(capabilities)
         self.runs: dict[str, Run] = {}  # that have not ended
         self.pending: dict[int, tuple[str, asyncio.Future[Any]]] = {}
-        self.errors: list[Json] = []  # of nothing that is known here
         self.requests, self.up, self.closing = 0, asyncio.Event(), False
         self.failure: Exception | None = None
 
@@ -387,18 +407,25 @@ class Client:
             raise own_error("refused_upgrade", f"HTTP {e.response.status_code}") from e
         except (OSError, InvalidHandshake, TimeoutError) as e:
             raise own_error("unreachable", str(e)) from e
-        hello = {"type": "hello", "protocol": 1, "client": {"name": "tracewire-python-example", "version": "1.0"}}
+        me = {"name": "tracewire-python-example", "version": "1.0"}
+        hello = {"type": "hello", "protocol": PROTOCOL, "client": me, "capabilities": self.offered}
         try:
             need(self.ws.subprotocol == SUBPROTOCOL, "another subprotocol")
-            await self.ws.send(encode({**hello, "capabilities": self.offered}))
-            m, _ = parse(await self.ws.recv())
+            await self.ws.send(encode(hello))
+            m, _ = parse(await asyncio.wait_for(self.ws.recv(), 10))
             if m["type"] == "error":
                 await self.ws.close()
                 raise TracewireError(m["errors"])
-            need(m["type"] == "welcome" and m["protocol"] == 1, "no right welcome")
-        except Violation as e:
+            need(m["type"] == "welcome", "no welcome")
+            if (m["protocol"], m["opset"]) != (PROTOCOL, OPSET):
+                message = f"the server speaks {m['protocol']} with operator set {m['opset']}"
+                raise Refused([{"code": "unsupported_version", "message": message}])
+        except (Violation, Refused) as e:
             await self.ws.close(4400, str(e)[:100])
             raise
+        except TimeoutError as e:
+            await self.ws.close()
+            raise own_error("unreachable", "no welcome within 10 s") from e
         except ConnectionClosed as e:
             raise own_error("connection_lost", str(e)) from e
         self.welcome, self.limits, self.capabilities = m, m["limits"], set(self.offered) & set(m["capabilities"])
@@ -438,7 +465,7 @@ class Client:
                 self.end(run, e)
 
     async def resume(self) -> None:
-        loop, epoch = asyncio.get_running_loop(), self.welcome["epoch"]
+        loop, epoch = asyncio.get_running_loop(), self.welcome["epoch"]  # of all runs that are open
         until = loop.time() + self.limits.get("resumeMs", 0) / 1000
         while True:
             try:
@@ -449,7 +476,7 @@ class Client:
                     raise
                 await asyncio.sleep(0.2)
         for run in list(self.runs.values()):
-            if run.last and epoch != self.welcome["epoch"]:
+            if epoch != self.welcome["epoch"]:
                 self.end(run, own_error("run_lost", "the server has been started again"))
                 continue
             run.acked, run.unacked = run.last, 0  # `after` counts as acked
@@ -465,12 +492,16 @@ class Client:
             self.pending.pop(m["request"])[1].set_result(m)
         elif kind == "error":
             failure = TracewireError(m["errors"])
-            if m.get("request") in self.pending:
+            if "request" in m:
+                need(m["request"] in self.pending, "an error for no request")
                 self.pending.pop(m["request"])[1].set_exception(failure)
-            elif run and (run.last == 0 or failure.code == "run_lost"):
+            elif "run" in m:
+                need(run is not None, "an error of a run that is not there")
+                assert run
                 self.end(run, failure)
-            else:
-                self.errors.extend(m["errors"])
+            else:  # whose it is can't be told, so nothing here may go on waiting
+                await self.ws.close()
+                raise failure
         elif kind != "progress":
             need(run is not None and kind != "welcome", "a message of a run that is not there, or a second welcome")
             assert run
@@ -536,10 +567,12 @@ class Client:
 
 def scenario(trace: str) -> tuple[Graph, dict[str, int]]:
     graph, saves = Graph([0, 1]), {}
-    for path in {"one": ["h.0"], "tutorial": ["h.1", "h.0"], "tuple": ["mix"], "constants": []}[trace]:
+    for path in {"one": ["h.0"], "tutorial": ["h.1", "h.0"], "tuple": ["mix"], "constants": [], "log": []}[trace]:
         saves[path] = graph.save(graph.read(path))
     if trace == "tutorial":
         graph.stop("h.0")
+    if trace == "log":
+        graph.log("seen", graph.read("h.0"))
     if trace == "constants":
         for label, x, kind in (("a", [1, 2, 3], "uint8"), ("b", 0.5, "float64"), ("c", [], "float32")):
             saves[label] = graph.save(graph.constant(x, kind))
@@ -562,10 +595,12 @@ async def main(url: str, trace: str) -> None:
         outcomes = {label: run.outcomes[save] for label, save in saves.items()}
         lines = [{"save": label, **({"error": x.code} if isinstance(x, TracewireError) else shown(x))}
                  for label, x in outcomes.items()]
+        lines += [{"log": text, **({} if x is None else shown(x))} for _, text, x in run.logs]
     except TracewireError as e:
         lines = [{"error": e.code}]
     except Violation as e:
-        lines = [{"error": "protocol_violation", "message": str(e)}]
+        lines = [{"error": "protocol_violation"}]
+        print(e, file=sys.stderr)
     print(*map(json.dumps, lines), sep="\n")
 
 

@@ -11,6 +11,7 @@ import {
   type ServerMessage,
   type Value,
   type ValueRef,
+  valueBytes,
 } from '@tracewire/protocol';
 
 /** What a note is about; each has a case. */
@@ -76,6 +77,8 @@ export class RunAudit {
   readonly #outcomes = new Map<number, number>();
   readonly #value: (save: number, value: Value) => void;
   readonly #sizes = new Map<number, number>();
+  /** Bytes of the tensors of its values. */
+  #saved = 0;
   #limits: Limits | undefined;
   #seq: number;
   #acked = 0;
@@ -233,6 +236,9 @@ export class RunAudit {
       const reader = new PayloadReader(Buffer.concat(open.parts));
       const value = reader.value(open.ref, 'value');
       reader.end();
+      this.#saved += valueBytes(value);
+      const most = this.#limits?.savedBytes ?? Number.POSITIVE_INFINITY;
+      if (this.#saved > most) this.#note('value-bytes', `${this.#saved} bytes saved; savedBytes is ${most}`);
       this.#value(open.save, value);
     } catch (error) {
       this.#note('value-bytes', error instanceof Error ? error.message : String(error));

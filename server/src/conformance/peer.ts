@@ -5,6 +5,7 @@
 import {
   type ClientMessage,
   decodeMessage,
+  ERROR_CODES,
   type ErrorBody,
   type Graph,
   type Limits,
@@ -40,6 +41,7 @@ export interface RunRequest {
 const LOCAL_CODES: readonly string[] = [
   'unreachable',
   'connection_lost',
+  'protocol_violation',
   'refused_upgrade',
   'not_installed',
   'misuse',
@@ -260,7 +262,8 @@ export class Peer {
       );
     if (message.type !== 'error') return;
     for (const { code } of message.errors)
-      if (LOCAL_CODES.includes(code)) this.#notes.note('local-codes', `an error has the code ${code}`);
+      if (LOCAL_CODES.includes(code) || !Object.hasOwn(ERROR_CODES, code))
+        this.#notes.note('local-codes', `an error has the code ${code}`);
   }
 
   #toRun(message: ServerMessage, payload: Uint8Array): void {

@@ -64,6 +64,19 @@ const STRETCHES: readonly Stretch[] = [
   [230, 241, 'server', 'invokes'],
   [242, 243, 'server'],
   [244, 246, 'server', 'invokes'],
+  [280, 280, 'client', 'resume'],
+  [281, 281, 'both'],
+  [282, 285, 'client'],
+  [286, 287, 'both'],
+  [288, 288, 'both'],
+  [289, 289, 'server'],
+  [290, 290, 'client'],
+  [291, 293, 'both'],
+  [294, 295, 'server'],
+  [296, 296, 'client', 'resume'],
+  [297, 297, 'server', 'resume'],
+  [298, 300, 'server'],
+  [302, 302, 'client', 'resume'],
 ];
 
 /** Requirements that no peer can check, with the reason. */
@@ -77,6 +90,8 @@ const UNOBSERVED: Readonly<Record<string, string>> = {
   'R-175': 'the files are the server’s',
   'R-184': 'what a person or program does with an error is its own affair',
   'R-193': 'it takes a second key',
+  'R-295': 'it takes the end of the server',
+  'R-288': 'a dead peer takes a minute to be found',
 };
 
 export const REQUIREMENTS: readonly Requirement[] = STRETCHES.flatMap(([first, last, side, profile]) =>

@@ -115,6 +115,8 @@ export interface IncomingSocket {
   /** The subprotocols that the peer offered. */
   readonly offered: readonly string[];
   readonly offeredExtensions: string;
+  /** A browser sends the page's origin, and programs have none. It offers compression unasked. */
+  readonly isBrowser: boolean;
   close(code: number, reason: string): void;
 }
 
@@ -126,12 +128,17 @@ export interface ScriptedSocketServer {
 /** Listens on a free port of loopback and takes whatever comes. */
 export async function listenForScripts(
   connected: (socket: IncomingSocket) => void,
+  {
+    subprotocol = SUBPROTOCOL,
+    refuses,
+  }: { readonly subprotocol?: string | false; readonly refuses?: number } = {},
 ): Promise<ScriptedSocketServer> {
   const server = new WebSocketServer({
     host: '127.0.0.1',
     port: 0,
     perMessageDeflate: false,
-    handleProtocols: (offered) => (offered.has(SUBPROTOCOL) ? SUBPROTOCOL : false),
+    handleProtocols: (offered) => (offered.has(SUBPROTOCOL) ? subprotocol : false),
+    verifyClient: (_, decide) => decide(refuses === undefined, refuses),
   });
   server.on('connection', (socket, request) => {
     socket.on('error', () => {});
@@ -140,6 +147,7 @@ export async function listenForScripts(
       wire: wireOf(socket),
       offered: (headers['sec-websocket-protocol'] ?? '').split(',').map((name) => name.trim()),
       offeredExtensions: headers['sec-websocket-extensions'] ?? '',
+      isBrowser: headers.origin !== undefined,
       close: (code, reason) => socket.close(code, reason),
     });
   });

@@ -1,7 +1,8 @@
 import { describe, expect, it } from 'vitest';
 import { begin, runOf, states } from './testing/runs.ts';
+import { REPORT } from './testing/scripted-host.ts';
 import { settle } from './testing/test-client.ts';
-import { REPORT, toy } from './testing/toy.ts';
+import { toy } from './testing/toy.ts';
 
 describe('cancel', () => {
   it('ends a waiting run at once; the host never hears of it', async () => {

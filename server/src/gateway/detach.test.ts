@@ -2,8 +2,9 @@
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import { DETACHED_RUNS } from './limits.ts';
 import { begin, give, refusals, runOf, seqs, states } from './testing/runs.ts';
+import { REPORT } from './testing/scripted-host.ts';
 import { settle } from './testing/test-client.ts';
-import { REPORT, toy } from './testing/toy.ts';
+import { toy } from './testing/toy.ts';
 
 beforeEach(() => {
   vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout'] });

@@ -44,7 +44,7 @@ describe('flow', () => {
   });
 
   it('leaves the values of logs out once too much is unread', async () => {
-    const server = await toy({ limits: { windowBytes: 0, savedBytes: 200 } });
+    const server = await toy({ limits: { windowBytes: 1, savedBytes: 200 } });
     const client = await server.client();
     const run = await begin(server, client);
     const { value, payload } = floats(40);
@@ -60,7 +60,7 @@ describe('flow', () => {
   });
 
   it('refuses new runs while too much of ended ones is not acknowledged', async () => {
-    const server = await toy({ limits: { savedBytes: 200, windowBytes: 0 } });
+    const server = await toy({ limits: { savedBytes: 200, windowBytes: 1 } });
     const client = await server.client();
     const run = await begin(server, client);
     const { value, bytes, payload } = floats(200);

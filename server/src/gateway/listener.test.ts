@@ -203,7 +203,7 @@ it('one that asks and never reads is cut off, before its answers fill the memory
     dims: [1],
   }));
   const big = await toy({
-    limits: { runs: 0 },
+    limits: { runs: 1 },
     answer: (host, command) => {
       if (command.type === 'load') host.send({ type: 'loaded', description: { ...DESCRIPTION, parameters } });
     },

@@ -1,7 +1,8 @@
 import { describe, expect, it } from 'vitest';
 import { begin, runOf, seqs, states } from './testing/runs.ts';
+import { REPORT } from './testing/scripted-host.ts';
 import { settle } from './testing/test-client.ts';
-import { floats, REPORT, toy } from './testing/toy.ts';
+import { floats, toy } from './testing/toy.ts';
 
 describe('a run', () => {
   it('numbers its messages without gaps and forwards payloads', async () => {

@@ -11,6 +11,7 @@ ROOT = Path(__file__).resolve().parents[3]
 STAY_AT_HOME = (
     "unreachable",
     "connection_lost",
+    "protocol_violation",
     "refused_upgrade",
     "not_installed",
     "misuse",

@@ -176,7 +176,7 @@ class Bytes:
             yield f"dtype/{dtype or 'empty'}", {**self.sample, "dtype": dtype}, ".dtype"
 
 
-CODE = Enum("failed")
+CODE = Name("failed")
 ERROR_FIELDS = {
     "retryAfterMs?": Uint(),
     "run?": Id("r"),
@@ -256,10 +256,12 @@ MESSAGES = {
             "protocol": Uint(),
             "server": PEER,
             "epoch": Id("e"),
-            "capabilities": List(Name("c")),
+            "capabilities": List(Name("c"), 0, 64),
             "opset": Uint(),
-            "models": List(Name("m")),
-            "limits": Map({name: Uint() for name in (*LIMITS, *(f"{limit}?" for limit in MORE_LIMITS))}),
+            "models": List(Name("m"), 1, 1000),
+            "limits": Map(
+                {**{name: Uint(1, 1) for name in LIMITS}, **{f"{limit}?": Uint() for limit in MORE_LIMITS}}
+            ),
         },
         "description": {"request": Uint(), "description": MODEL_TYPE},
         "tokens": {"request": Uint(), "ids": List(Uint()), "tokens": List(Str("t"))},
@@ -269,8 +271,8 @@ MESSAGES = {
             **OF_RUN,
             "state": Enum("running"),
             "position?": Uint(),
-            "warnings?": List(BRIEF_ERROR),
-            "errors?": List(BRIEF_ERROR),
+            "warnings?": List(BRIEF_ERROR, 0, 100),
+            "errors?": List(BRIEF_ERROR, 1),
             "report?": Map(
                 {
                     **{name: Uint() for name in REPORT if name != "milliseconds"},
@@ -281,8 +283,8 @@ MESSAGES = {
         },
         "value": {**OF_RUN, "save": Uint(), "value": VALUE, "bytes": Uint(0)},
         "chunk": {**OF_RUN, "save": Uint(), "offset": Uint()},
-        "access_error": {**OF_RUN, "save": Uint(), "error": BRIEF_ERROR},
-        "log": {**OF_RUN, "node": Uint(), "text?": Str("t"), "value?": VALUE},
+        "access_error": {**OF_RUN, "save": Uint(), "error": Map({"code": Enum("failed"), "message": Str("m", 0, 10000)})},
+        "log": {**OF_RUN, "node": Uint(), "text?": Str("t", 0, 20000), "value?": VALUE},
         "progress": {"run": Id("r"), "done": Uint(), "total": Uint()},
     },
 }

@@ -67,7 +67,7 @@ def make_server():
     more = {**LIMITS, "resumeMs": 0, "retainMs": 3600000, "invokes": 64, "batchTokens": 4096}
     names = ["resume", "detach", "invokes"]
     server("welcome/full", {**WELCOME, "capabilities": names, "limits": more}, "every optional limit")
-    server("welcome/no-models", {**WELCOME, "models": []}, "an empty list of models")
+    server("welcome/models", {**WELCOME, "models": ["m", "n"]}, "the first is the default")
     server("description", {"type": "description", "request": 1, "description": MODEL}, "")
     flat = {"name": "f", "dtype": "float32", "dims": ["batch * sequence", 4], "mixed": True}
     ports = {"input": PORT, "outputs": [PORT, {"name": "k", "dtype": "int64", "dims": []}, flat]}
@@ -90,6 +90,8 @@ def make_server():
     server("text/empty", {"type": "text", "request": 1, "text": ""}, "")
     plain = {"code": "bad_frame", "message": "No."}
     server("error", {"type": "error", "errors": [plain]}, "of nothing that could be told")
+    later = {"type": "error", "errors": [{"code": "of_a_later_table", "message": "No."}]}
+    server("error/unknown-code", later, "a client takes in a code that it doesn't know")
     server("error/request", {"type": "error", "request": 3, "errors": [plain]}, "of a request")
     server("error/run", {"type": "error", "run": "r1", "errors": [plain, FULL_ERROR]}, "of a run; two, one in full")
     nested = plain
@@ -97,7 +99,7 @@ def make_server():
         nested = {"code": "failed", "message": "", "cause": nested}
     server("error/causes", {"type": "error", "errors": [nested]}, "13 errors within each other: 16 maps and lists")
     status = {"type": "status", "run": "r1", "seq": 1, "state": "received"}
-    for state in ("received", "queued", "running", "completed", "failed", "cancelled"):
+    for state in ("received", "queued", "running", "cancelled"):
         server(f"status/{state}", {**status, "state": state}, "no optional field")
     server("status/position", {**status, "state": "queued", "position": 0}, "next in line")
     warning = {"code": "behind_stop", "message": "", "node": 0, "path": "h.1"}
@@ -105,6 +107,9 @@ def make_server():
     server("status/no-warnings", {**status, "warnings": []}, "an empty list of warnings")
     server("status/errors", {**status, "state": "failed", "errors": [FULL_ERROR]}, "why it failed")
     server("status/report", {**status, "state": "completed", "report": REPORT}, "ran to the end")
+    for state, more in (("failed", {"errors": [FULL_ERROR]}), ("cancelled", {})):
+        message = {**status, "state": state, **more, "report": REPORT}
+        server(f"status/report-{state}", message, "after a pass had begun")
     early = {**REPORT, "milliseconds": 0, "stoppedAfter": "h.0"}
     server("status/report-early", {**status, "state": "completed", "report": early}, "stopped early")
     server("value", value_of(tensor("float32", [2, 2], [1, -2, 0.5, 3])), "whole: `bytes` is the payload's length")

@@ -1,6 +1,6 @@
 """Fields at their limits."""
 
-from vectors.samples import LIMITS, MORE_LIMITS, REPORT, WELCOME, place, run_of, value_of
+from vectors.samples import LIMITS, MORE_LIMITS, REPORT, WELCOME, place, run_of
 from vectors.wire import SAFE, Many, Text, golden
 
 
@@ -51,7 +51,7 @@ def make_limits():
         "welcome", {**welcome, "limits": {k: SAFE for k in (*LIMITS, *MORE_LIMITS)}}, "the largest numbers"
     )
     server(
-        "welcome/zeros", {**WELCOME, "protocol": 0, "opset": 0, "limits": {k: 0 for k in LIMITS}}, "the least numbers"
+        "welcome/least", {**WELCOME, "protocol": 0, "opset": 0, "limits": {k: 1 for k in LIMITS}}, "the least numbers"
     )
     server("error/100", {"type": "error", "errors": Many({"code": "internal", "message": ""}, 100)}, "100 errors")
     long = {"code": "internal", "message": Text("é", 5000), "path": Text("p", 10000), "wanted": Text("w", 10000),
@@ -70,7 +70,9 @@ def make_limits():
         {"type": "status", "run": "r1", "seq": 1, "state": "completed", "report": negative},
         "a number may be negative: clocks are set back",
     )
-    server("tuple/1024", value_of({"tuple": Many({"tuple": []}, 1024)}, 0), "1024 members")
+    many = {**WELCOME, "capabilities": Many("c", 64), "models": Many("m", 1000)}
+    server("welcome/lists", many, "64 capabilities, 1000 models")
+    server("log/20000", {"type": "log", "run": "r1", "seq": 1, "node": 0, "text": Text("x", 20000)}, "20 000 bytes")
     server(
         "values/200000",
         {"type": "tokens", "request": 1, "ids": [], "tokens": Many("", 199995)},

@@ -102,7 +102,7 @@ def make_payload_rejections():
     )
     value("long", three, "a byte after the last tensor", bytes([1, 2, 3, 0]), 4)
     value("long-aligned", three, "zero bytes after the last tensor", both[:8], 8)
-    value("long-no-tensors", {"tuple": []}, "a payload of no tensor", bytes(8), 8)
+    value("long-no-elements", put("uint8", [0]), "a payload of no element", bytes(8), 8)
     value("more-than-bytes", three, "more payload than `bytes`", bytes([1, 2, 3, 0]), 3)
     value("short", two, "`bytes` is less than the tensor", np.array([1], "<f4").tobytes(), 4)
     value("bool-2", put("bool", [3], [0, 1, 2]), "a bool byte of 2")

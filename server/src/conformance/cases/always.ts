@@ -36,7 +36,7 @@ const RULES: readonly RuleCase[] = [
   },
   {
     rule: 'schema',
-    requirements: ['R-001', 'R-002', 'R-003', 'R-004', 'R-086', 'R-183', 'R-186'],
+    requirements: ['R-001', 'R-002', 'R-003', 'R-004', 'R-086', 'R-183', 'R-186', 'R-281', 'R-293'],
     shows: 'all that the server sends keeps to its table, errors too',
   },
   { rule: 'binary', requirements: ['R-009'], shows: 'the server sends no text frame' },
@@ -54,12 +54,12 @@ const RULES: readonly RuleCase[] = [
   { rule: 'seq', requirements: ['R-090'], shows: 'each run’s messages are numbered 1, 2, 3 … without gaps' },
   {
     rule: 'states',
-    requirements: ['R-091', 'R-107'],
+    requirements: ['R-091', 'R-107', 'R-291'],
     shows: 'states come in order: received, queued, running, an end',
   },
   {
     rule: 'status-fields',
-    requirements: ['R-092', 'R-093', 'R-094', 'R-095'],
+    requirements: ['R-092', 'R-093', 'R-094', 'R-095', 'R-292'],
     shows: 'each field of a status comes with its state',
   },
   {
@@ -76,7 +76,7 @@ const RULES: readonly RuleCase[] = [
   { rule: 'access-codes', requirements: ['R-102'], shows: 'access errors have one of their five codes' },
   {
     rule: 'value-bytes',
-    requirements: ['R-031', 'R-032', 'R-035', 'R-036', 'R-037', 'R-097'],
+    requirements: ['R-031', 'R-032', 'R-035', 'R-036', 'R-037', 'R-097', 'R-299'],
     shows: 'a value’s bytes lie as its header says',
   },
   {

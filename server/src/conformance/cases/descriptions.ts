@@ -1,6 +1,11 @@
 /** Section 4: a description agrees with itself. */
+
+import { portsOf } from '@tracewire/protocol';
 import type { ConformanceCase } from '../cases.ts';
 import { brief, check, mustEqual } from '../mismatch.ts';
+
+const SYMBOL = '[A-Za-z_][A-Za-z0-9_.]*';
+const AXIS = new RegExp(`^([?]|${SYMBOL}( [+*] ${SYMBOL})*)$`);
 
 export const DESCRIPTIONS: readonly ConformanceCase[] = [
   {
@@ -28,6 +33,20 @@ export const DESCRIPTIONS: readonly ConformanceCase[] = [
         if (order.input !== undefined)
           check(order.input <= order.output, `${path}.input not after its output`, () => brief(order));
       }
+    },
+  },
+  {
+    id: 'description-axes',
+    requirements: ['R-178', 'R-289'],
+    shows: 'an axis is a size, `?`, a symbol, or symbols with + and * between them',
+    run: async ({ model }) => {
+      const ports = model.description.modules.flatMap((module) => [
+        ...portsOf(module, 'input'),
+        ...portsOf(module, 'output'),
+      ]);
+      const names = ports.flatMap(({ dims }) => dims.filter((dim) => typeof dim === 'string'));
+      const wrong = [...new Set(names)].filter((name) => !AXIS.test(name));
+      mustEqual('axes that are none', wrong, []);
     },
   },
   {

@@ -140,8 +140,9 @@ export const FLOW: readonly ConformanceCase[] = [
   },
   {
     id: 'too-large',
-    requirements: ['R-082', 'R-101', 'R-102'],
-    shows: 'what is saved past limits.savedBytes is the access error too_large; the run completes',
+    requirements: ['R-082', 'R-101', 'R-102', 'R-299'],
+    shows:
+      'what is saved past limits.savedBytes is the access error too_large, and counts nothing; the run completes',
     run: async ({ open, model }) => {
       const peer = await open();
       const bytes = peer.limits.savedBytes + SIZE;

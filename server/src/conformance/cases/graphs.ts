@@ -146,7 +146,7 @@ const NODES: readonly ConformanceCase[] = [
   },
   {
     id: 'apply',
-    requirements: ['R-148'],
+    requirements: ['R-148', 'R-300'],
     shows: 'a module applied to its own input gives its own output, and its hooks stay silent',
     run: async (context) => {
       const module = context.model.applicable;

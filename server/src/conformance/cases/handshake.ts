@@ -151,7 +151,7 @@ export const HANDSHAKE: readonly ConformanceCase[] = [
   },
   {
     id: 'welcome',
-    requirements: ['R-039', 'R-076', 'R-079', 'R-080', 'R-081'],
+    requirements: ['R-039', 'R-076', 'R-079', 'R-080', 'R-081', 'R-286', 'R-287'],
     shows: 'hello is answered with a welcome whose opset, models and limits can be',
     run: async ({ openSilent }) => {
       const welcome = await (await openSilent()).hello();

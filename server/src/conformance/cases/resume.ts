@@ -173,6 +173,22 @@ export const RESUMING: readonly ConformanceCase[] = [
     },
   ),
   resumeCase(
+    'retry-here',
+    ['R-297'],
+    'the same run message again on the connection that has the run is answered from the start too',
+    async (context) => {
+      const peer = await context.open(RESUME);
+      const sketch = new Sketch({ ids: context.model.ids });
+      sketch.save(sketch.read(outputOf(context.model.early)));
+      const first = peer.run({ ...sketch.request, withholdAcks: true });
+      await first.ended('completed');
+      const again = peer.run({ ...sketch.request, run: first.id, withholdAcks: true });
+      await again.ended('completed');
+      mustEqual('the messages', outline(again), outline(first));
+      again.ack(again.seq);
+    },
+  ),
+  resumeCase(
     'retry-reordered',
     ['R-123', 'R-173'],
     'a graph with unrelated statements in another order, its saves under the same ids, is a retry',

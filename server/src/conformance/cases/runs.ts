@@ -327,7 +327,7 @@ export const RUNS: readonly ConformanceCase[] = [
   },
   {
     id: 'ack-again',
-    requirements: ['R-048', 'R-074'],
+    requirements: ['R-048', 'R-298'],
     shows: 'an ack of what was acked, or of 0, means nothing new',
     run: async (context) => {
       const peer = await context.open();

@@ -166,10 +166,16 @@ export const STATIC_ERRORS: readonly ConformanceCase[] = [
     'tuple_value',
     (sketch, model) => sketch.operator('Abs', [sketch.read(wholeOutputOf(model.tuple))]),
   ),
-  faulty('error-tuple-write', ['R-144'], 'a write to a whole tuple', 'tuple_value', (sketch, model) => {
-    const value = sketch.read(outputOf(model.tuple));
-    return sketch.write(wholeOutputOf(model.tuple), value);
-  }),
+  faulty(
+    'error-tuple-write',
+    ['R-144', 'R-294'],
+    'a write to a whole tuple',
+    'tuple_value',
+    (sketch, model) => {
+      const value = sketch.read(outputOf(model.tuple));
+      return sketch.write(wholeOutputOf(model.tuple), value);
+    },
+  ),
   faulty('error-no-hook', ['R-180'], 'a place without a hook point', 'no_hook', (sketch, model) => {
     const missing = model.description.modules.find(
       ({ outputs, missing }) => outputs.length === 0 && missing !== undefined,
@@ -226,7 +232,7 @@ export const STATIC_ERRORS: readonly ConformanceCase[] = [
   ),
   faulty(
     'error-cannot-apply',
-    ['R-148'],
+    ['R-148', 'R-300'],
     'applying a module that takes no activation',
     'cannot_apply',
     (sketch, model) => {

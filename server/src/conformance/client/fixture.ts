@@ -71,6 +71,11 @@ export function bigValue(bytes: number): TensorLike {
   return tensorOf('float32', [1, 1, numbers.length], numbers);
 }
 
+/** A log's text and value as a client prints them. */
+export function logged(text: string, value: Value): object {
+  return { log: text, ...printed(value) };
+}
+
 /** A value as a client prints it. */
 export function printed(value: Value): object {
   if (isTuple(value)) return { tuple: value.map(printed) };

@@ -2,7 +2,8 @@
 import { brief, Mismatch, NotApplicable, within } from '../mismatch.ts';
 import type { CaseResult } from '../results.ts';
 import { listenForScripts } from '../websocket.ts';
-import { CLIENT_CASES, type ClientCase, type Prints } from './cases.ts';
+import type { ClientCase, Prints } from './case.ts';
+import { CLIENT_CASES } from './cases.ts';
 import { type ProgramEnd, runProgram } from './program.ts';
 import { ScriptedConnection } from './scripted-connection.ts';
 import type { ScriptedRun } from './scripted-run.ts';
@@ -44,9 +45,10 @@ async function runClientCase(
   const begun = performance.now();
   const connections: ScriptedConnection[] = [];
   const runs: ScriptedRun[] = [];
+  const script = one.script ?? {};
   const server = await listenForScripts((socket) => {
-    connections.push(new ScriptedConnection(socket, one.script ?? {}, runs));
-  });
+    connections.push(new ScriptedConnection(socket, script, runs, connections.length));
+  }, script);
   const result = (rest: Pick<CaseResult, 'verdict' | 'wanted' | 'got' | 'reason'>): CaseResult => ({
     id,
     requirements,
@@ -56,7 +58,7 @@ async function runClientCase(
   });
   try {
     const env = { TRACEWIRE_URL: server.url, TRACEWIRE_SCENARIO: one.trace };
-    const end = await runProgram(command, env, timeoutMs);
+    const end = await runProgram(command, env, timeoutMs + (one.milliseconds ?? 0));
     await judge(one, end, connections);
     return result({ verdict: 'passed' });
   } catch (error) {
@@ -75,11 +77,16 @@ async function judge(
   connections: readonly ScriptedConnection[],
 ): Promise<void> {
   const [first] = connections;
-  if (!first) throw new Mismatch('a connection', `none; ${complaint(end)}`);
-  if (one.profile && !first.announced.includes(one.profile))
+  if (!first && !one.script?.refuses) throw new Mismatch('a connection', `none; ${complaint(end)}`);
+  if (one.profile && !first?.announced.includes(one.profile))
     throw new NotApplicable(`the client doesn’t announce ${one.profile}`);
+  if (one.describes && !first?.described)
+    throw new NotApplicable('the client doesn’t ask for the description');
   if (end.code !== 0) throw new Mismatch('a program that ends with 0', complaint(end));
-  const faults = connections.flatMap((connection) => connection.faults);
+  // What it sent before it ended may still be on its way.
+  for (const { closed } of connections)
+    await within(closed, 2000, () => 'a connection that ends with the program');
+  const faults = [...connections.flatMap((connection) => connection.faults), ...unacked(one, first)];
   if (faults.length > 0) throw new Mismatch('a client that keeps to the page', faults.join('; '));
   const text = connections.some(({ socket }) => socket.wire.textCame());
   if (text) throw new Mismatch('binary frames only', 'a text frame');
@@ -91,6 +98,14 @@ async function judge(
   await mustClose(one, connections);
   const fault = one.judge?.(connections);
   if (fault !== undefined) throw new Mismatch(one.shows, fault);
+}
+
+/** The terminal status is acknowledged before anything else is done with it, a close included. */
+function unacked({ closes }: ClientCase, first: ScriptedConnection | undefined): readonly string[] {
+  const runs = closes ? [] : (first?.runs ?? []);
+  return runs
+    .filter(({ ended, acked, seq }) => ended && acked < seq)
+    .map(({ acked, seq }) => `it acknowledged ${acked} of a run that ended with ${seq}`);
 }
 
 function mustPrint(prints: Prints, { lines }: ProgramEnd): void {

@@ -2,6 +2,7 @@
  * The scripted server's side of one connection. It answers as a server must, unless the script says otherwise, and
  * notes what the client does against the page.
  */
+import { isDeepStrictEqual } from 'node:util';
 import {
   type ClientMessage,
   checkGraph,
@@ -33,10 +34,18 @@ export interface Script {
   readonly capabilities?: readonly string[];
   /** The bytes of a message, in the fragments that are sent; plain where it is absent. */
   readonly encode?: (header: object, payload: Uint8Array) => readonly Uint8Array[];
+  /** Refuses the upgrade with this HTTP status. */
+  readonly refuses?: number;
+  /** Selected in place of the page's; false for none. */
+  readonly subprotocol?: string | false;
   /** In place of the welcome. */
   readonly greet?: (connection: ScriptedConnection) => void;
   /** In place of the run's right answer. */
   readonly run?: (run: ScriptedRun, connection: ScriptedConnection) => Promise<void> | void;
+  /** A `run` that the server has already, with the content that it had. */
+  readonly retry?: (run: ScriptedRun, connection: ScriptedConnection) => Promise<void> | void;
+  /** In place of the description. */
+  readonly describe?: (request: number, connection: ScriptedConnection) => void;
   /** What comes with a `resume`. */
   readonly resume?: (
     message: Extract<ClientMessage, { type: 'resume' }>,
@@ -57,17 +66,30 @@ export class ScriptedConnection {
   readonly closed: Promise<Closing>;
   /** What the client's hello announced. */
   announced: readonly string[] = [];
+  /** A hello has come. */
+  greeted = false;
+  /** A `describe` has come. */
+  described = false;
+  /** From 0, of one case's connections. */
+  readonly index: number;
+  /** Milliseconds from its opening to its end; undefined while it is open. */
+  openFor: number | undefined;
   readonly #script: Script;
-  #greeted = false;
   #welcomed = false;
   #broken: unknown;
 
-  constructor(socket: IncomingSocket, script: Script, runs: ScriptedRun[]) {
+  constructor(socket: IncomingSocket, script: Script, runs: ScriptedRun[], index: number) {
+    this.index = index;
     this.runs = runs;
     this.socket = socket;
     this.#script = script;
     this.closed = socket.wire.closed;
-    if (/permessage-deflate/.test(socket.offeredExtensions)) this.faults.push('it offers compression');
+    const opened = performance.now();
+    void this.closed.then(() => {
+      this.openFor = performance.now() - opened;
+    });
+    if (/permessage-deflate/.test(socket.offeredExtensions) && !socket.isBrowser)
+      this.faults.push('it offers compression');
     socket.wire.listen((bytes) => void this.#receive(bytes));
   }
 
@@ -112,7 +134,7 @@ export class ScriptedConnection {
       return;
     }
     const { message, payload } = decoded;
-    if (!this.#welcomed && (message.type !== 'hello' || this.#greeted))
+    if (!this.#welcomed && (message.type !== 'hello' || this.greeted))
       this.faults.push(`${message.type} came before the welcome`);
     try {
       await this.#handle(message, payload);
@@ -126,7 +148,7 @@ export class ScriptedConnection {
       case 'hello':
         return this.#hello(message);
       case 'describe':
-        return this.send({ type: 'description', request: message.request, description: DESCRIPTION });
+        return this.#describe(message.request);
       case 'tokenize':
       case 'detokenize':
         return this.send({
@@ -151,15 +173,19 @@ export class ScriptedConnection {
   }
 
   async #hello({ protocol, capabilities }: Extract<ClientMessage, { type: 'hello' }>): Promise<void> {
-    if (this.#greeted) this.faults.push('a second hello');
-    this.#greeted = true;
+    if (this.greeted) this.faults.push('a second hello');
+    this.greeted = true;
     this.announced = capabilities;
     if (protocol !== PROTOCOL_VERSION) this.faults.push(`a hello of protocol ${protocol}`);
     await sleep(WELCOME_DELAY_MS);
-    if (this.#script.greet) {
-      this.#welcomed = true;
-      this.#script.greet(this);
-    } else this.welcome();
+    if (this.#script.greet) this.#script.greet(this);
+    else this.welcome();
+  }
+
+  #describe(request: number): void {
+    this.described = true;
+    if (this.#script.describe) this.#script.describe(request, this);
+    else this.send({ type: 'description', request, description: DESCRIPTION });
   }
 
   #ack({ run, seq }: Extract<ClientMessage, { type: 'ack' }>): void {
@@ -171,11 +197,19 @@ export class ScriptedConnection {
     if (message.model !== MODEL) this.faults.push(`a run of the model ${message.model}`);
     if (message.options?.detach && !this.#agreed('detach'))
       this.faults.push('options.detach without the capability');
-    if (this.runs.some(({ id }) => id === message.run)) this.faults.push(`the run id ${message.run} twice`);
+    const known = this.runs.find(({ id }) => id === message.run);
+    if (known) return this.#again(known, message);
     const { errors } = checkGraph(message.graph, INDEX);
     for (const error of errors) this.faults.push(`its graph is wrong: ${error.message}`);
     const run = new ScriptedRun(message, payload, this.limits, (header, bytes) => this.send(header, bytes));
     this.runs.push(run);
     await (this.#script.run ?? ((plain: ScriptedRun) => plain.answer()))(run, this);
+  }
+
+  async #again(known: ScriptedRun, { graph }: Extract<ClientMessage, { type: 'run' }>): Promise<void> {
+    if (!this.#script.retry) this.faults.push(`the run id ${known.id} twice`);
+    else if (!isDeepStrictEqual(graph, known.graph))
+      this.faults.push('it sent a run again with another graph');
+    else await this.#script.retry(known, this);
   }
 }

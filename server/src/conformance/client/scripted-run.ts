@@ -1,7 +1,8 @@
 /** One run at the scripted server: numbers its messages, keeps within the window, and can do all of it wrong. */
 import {
-  type ErrorCode,
+  type AccessCode,
   type Graph,
+  isTerminal,
   type Limits,
   PayloadReader,
   PayloadWriter,
@@ -35,13 +36,18 @@ export class ScriptedRun {
   readonly id: string;
   readonly graph: Graph;
   readonly #limits: Limits;
-  #send: (header: object, payload?: Uint8Array) => void;
+  /** To the client; a script may put something between. */
+  send: (header: object, payload?: Uint8Array) => void;
   readonly #constants = new Map<number, TensorLike>();
   readonly #waiting: (() => void)[] = [];
   seq = 0;
   acked = 0;
   /** When the last ack came, and the longest time a message has waited for one. */
   longestWait = 0;
+  /** The most payload that one ack has covered. */
+  mostUnacked = 0;
+  /** Whether the last message was a terminal status. */
+  ended = false;
   #sent: Sent[] = [];
 
   constructor(
@@ -53,7 +59,7 @@ export class ScriptedRun {
     this.id = run.run;
     this.graph = run.graph;
     this.#limits = limits;
-    this.#send = send;
+    this.send = send;
     const reader = new PayloadReader(payload);
     for (const [id, node] of run.graph.nodes.entries())
       if (node.kind === 'constant')
@@ -63,7 +69,7 @@ export class ScriptedRun {
 
   /** The run goes on on another connection: what was sent after `after` is sent again there, by the script. */
   moveTo(send: (header: object, payload?: Uint8Array) => void, after: number): void {
-    this.#send = send;
+    this.send = send;
     this.#sent = [];
     this.seq = after;
     this.acked = Math.max(this.acked, after);
@@ -84,12 +90,13 @@ export class ScriptedRun {
   say(type: string, fields: object = {}, payload: Uint8Array = new Uint8Array()): void {
     this.seq += 1;
     this.#sent.push({ seq: this.seq, bytes: payload.length, at: performance.now() });
-    this.#send({ type, run: this.id, seq: this.seq, ...fields }, payload);
+    this.send({ type, run: this.id, seq: this.seq, ...fields }, payload);
   }
 
   status(state: RunState, fields: object = {}): void {
     const report = state === 'completed' || state === 'cancelled' ? { report: REPORT } : {};
     this.say('status', { state, ...report, ...fields });
+    this.ended = isTerminal(state);
   }
 
   begin(): void {
@@ -112,7 +119,7 @@ export class ScriptedRun {
     }
   }
 
-  accessError(save: number, code: ErrorCode, fields: object = {}): void {
+  accessError(save: number, code: AccessCode, fields: object = {}): void {
     const message = `Accessing value before it's been set. (${code})`;
     this.say('access_error', { save, error: { code, message, ...fields } });
   }
@@ -132,35 +139,37 @@ export class ScriptedRun {
   async answer(): Promise<void> {
     this.begin();
     await this.outcomes();
+    this.logs();
     this.status('completed');
+  }
+
+  /** What its log nodes print: their text, and the output of h.0. */
+  logs(): void {
+    for (const [node, { kind, text }] of this.graph.nodes
+      .map((each) => ({ text: undefined, ...each }))
+      .entries()) {
+      if (kind !== 'log') continue;
+      const writer = new PayloadWriter();
+      const value = writer.value(valueOfModule('h.0'));
+      this.say('log', { node, text, value }, Buffer.concat(writer.parts));
+    }
   }
 
   /** Takes an ack. The text says what is wrong with it. */
   ack(seq: number): string | undefined {
     if (seq > this.seq) return `an ack of ${seq}, and ${this.seq} is the last that was sent`;
     const now = performance.now();
-    for (const sent of this.#sent)
-      if (sent.seq <= seq) this.longestWait = Math.max(this.longestWait, now - sent.at);
+    const covered = this.#sent.filter((sent) => sent.seq <= seq);
+    for (const { at } of covered) this.longestWait = Math.max(this.longestWait, now - at);
+    this.mostUnacked = Math.max(this.mostUnacked, sumOfBytes(covered));
     this.#sent = this.#sent.filter((sent) => sent.seq > seq);
     this.acked = Math.max(this.acked, seq);
     for (const wake of this.#waiting.splice(0)) wake();
     return undefined;
   }
 
-  /** Resolves when all that was sent is acknowledged. */
-  async allAcked(timeoutMs: number): Promise<void> {
-    while (this.acked < this.seq) {
-      const acked = new Promise<void>((resolve) => this.#waiting.push(resolve));
-      await within(
-        acked,
-        timeoutMs,
-        () => `an ack of ${this.seq}, the run’s last message (${this.acked} is acked)`,
-      );
-    }
-  }
-
   async #room(bytes: number): Promise<void> {
-    const ahead = (): number => this.#sent.reduce((sum, sent) => sum + sent.bytes, 0);
+    const ahead = (): number => sumOfBytes(this.#sent);
     while (ahead() > 0 && ahead() + bytes > this.#limits.windowBytes) {
       const acked = new Promise<void>((resolve) => this.#waiting.push(resolve));
       await within(acked, 3000, () => 'an ack at least every second or MiB');
@@ -179,3 +188,5 @@ export class ScriptedRun {
     return constant ?? valueOfModule(this.#placeOf(save)?.module ?? '');
   }
 }
+
+const sumOfBytes = (messages: readonly Sent[]): number => messages.reduce((sum, { bytes }) => sum + bytes, 0);

@@ -86,15 +86,6 @@ export const TWO_SAVES: Graph = {
   ],
 };
 
-export const REPORT = {
-  modulesRun: 2,
-  modulesTotal: 2,
-  segmentsRun: 2,
-  segmentsTotal: 2,
-  tokens: 2,
-  milliseconds: 1,
-};
-
 /** A float32 value of `count` elements as a host announces it. */
 export function floats(count: number) {
   const tensor = { dtype: 'float32', dims: [count], offset: 0, length: count * 4 } as const;

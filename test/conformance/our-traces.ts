@@ -1,0 +1,64 @@
+/**
+ * The conformance suite's traces with our client, in Node or in a browser: runs the named one and gives the lines to
+ * print (docs/CONFORMANCE.md). The client comes as an argument, for a page loads it in its own way.
+ */
+import type { LogEvent, Saved, SavedValue, Tensor, Trace } from '@tracewire/client';
+
+type Client = typeof import('@tracewire/client');
+
+/** The saves of each trace, by the names under which they are printed. */
+const TRACES: Readonly<Record<string, (m: Trace) => Record<string, Saved<SavedValue>>>> = {
+  tutorial: (m) => {
+    const saves = { 'h.1': m.get('h.1').output.save(), 'h.0': m.get('h.0').output.save() };
+    m.get('h.0').output.stop();
+    return saves;
+  },
+  one: (m) => ({ 'h.0': m.get('h.0').output.save() }),
+  tuple: (m) => ({ mix: m.get('mix').output.save() }),
+  constants: (m) => ({
+    a: m.constant([1, 2, 3], 'uint8').save(),
+    b: m.constant(0.5, 'float64').save(),
+    c: m.constant([], 'float32').save(),
+  }),
+  log: (m) => {
+    m.log('seen', m.get('h.0').output);
+    return {};
+  },
+};
+
+/** Runs one trace on the model `demo`. An error of any kind is a line too; nothing is thrown. */
+export async function linesOf(client: Client, url: string, name: string): Promise<object[]> {
+  const codeOf = (error: unknown): string =>
+    error instanceof client.TracewireError ? error.code : `no error of the client's: ${String(error)}`;
+  const outcome = async (save: string, saved: Saved<SavedValue>): Promise<object> => {
+    if (saved.error) return { save, error: saved.error.code };
+    return { save, ...(await shown(saved.value)) };
+  };
+  const model = new client.LanguageModel('demo', { url });
+  const logs: LogEvent[] = [];
+  try {
+    const trace = TRACES[name];
+    if (!trace) throw new Error(`There is no trace ${name}.`);
+    const saves = await model.trace([0, 1], { onLog: (event) => void logs.push(event) }, trace);
+    const printed = logs.map(async ({ text, value }) => ({ log: text, ...(value && (await shown(value))) }));
+    return await Promise.all([
+      ...Object.entries(saves).map(([save, saved]) => outcome(save, saved)),
+      ...printed,
+    ]);
+  } catch (error) {
+    return [{ error: codeOf(error) }];
+  } finally {
+    await model.close();
+  }
+}
+
+async function shown(value: SavedValue): Promise<object> {
+  if (isTuple(value)) return { tuple: await Promise.all(value.map(shown)) };
+  const { dtype, dims, data } = value;
+  const bytes = new Uint8Array(data.buffer as ArrayBuffer, data.byteOffset, data.byteLength);
+  const hash = new Uint8Array(await crypto.subtle.digest('SHA-256', bytes));
+  const sha256 = Array.from(hash, (byte) => byte.toString(16).padStart(2, '0')).join('');
+  return { dtype, dims, sha256 };
+}
+
+const isTuple = (value: SavedValue): value is Exclude<SavedValue, Tensor> => Array.isArray(value);
