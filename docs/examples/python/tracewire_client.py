@@ -127,6 +127,11 @@ def string(least: int = 0, most: int = 16 * MIB, pattern: str = ".*") -> Check:
     return check
 
 
+def true(x: Any) -> bool:
+    need(x is True, f"{x!r:.80} is not true")
+    return True
+
+
 def many(item: Check, least: int = 0, most: int = 200_000) -> Check:
     def check(x: Any) -> list[Any]:
         need(isinstance(x, list) and least <= len(x) <= most, f"{x!r:.80} is no such list")
@@ -157,7 +162,8 @@ tensor = record({"dtype": dtype, "dims": dims, "offset": uint, "length": uint})
 value: Check = record({"tensor?": tensor, "tuple?": many(lambda x: value(x), 1, 1024)})
 report = record({**dict.fromkeys(["modulesRun", "modulesTotal", "segmentsRun", "segmentsTotal", "tokens"], uint),
                  "milliseconds": number, "stoppedAfter?": name})
-port = record({"name": name, "dtype": dtype, "dims": many(lambda x: name(x) if isinstance(x, str) else uint(x), most=16)})
+port = record({"name": name, "dtype": dtype, "dims": many(lambda x: name(x) if isinstance(x, str) else uint(x), most=16),
+               "mixed?": true})
 module = record({"path": path, "class?": name, "order": record({"input?": uint, "output?": uint}), "input?": port,
                  "outputs": many(port), "missing?": text})
 description = record({
