@@ -17,7 +17,7 @@ import {
   type Transport,
   type Welcome,
 } from '@tracewire/protocol';
-import { connectionLost, noWelcome, tooLarge, versionFault } from './faults.ts';
+import { connectionEnded, noWelcome, tooLarge, versionFault } from './faults.ts';
 import { toViolation, violation } from './violation.ts';
 
 /** A transport may let the process exit while nothing is asked of it; those that can't just stay. */
@@ -71,7 +71,7 @@ export class Connection {
     transport.listen({
       message: (bytes) => this.#receive(bytes),
       close: (code, reason) =>
-        this.#end(connectionLost(address, code, reason), 1000, isLost(code) || code === GOING_AWAY),
+        this.#end(connectionEnded(address, code, reason), 1000, isLost(code) || code === GOING_AWAY),
     });
     this.send({ type: 'hello', protocol: PROTOCOL_VERSION, client: CLIENT, capabilities: CAPABILITIES });
   }

@@ -34,6 +34,20 @@ export function connectionLost(address: string, code: number, reason: string): T
   });
 }
 
+/** Why a connection that closed with that code is of no more use. */
+export function connectionEnded(address: string, code: number, reason: string): TracewireError {
+  return code === 4401 ? unauthorized(address, true, reason) : connectionLost(address, code, reason);
+}
+
+/** The server wants a key, or another one than was `given`. */
+export function unauthorized(address: string, given: boolean, said: string): TracewireError {
+  const advice = given
+    ? 'Ask whoever runs the server for another key.'
+    : 'Give one as new LanguageModel(name, { url, key }), or in Node as the environment variable TRACEWIRE_KEY.';
+  const what = given ? 'does not take this key' : 'wants a key';
+  return new TracewireError({ code: 'unauthorized', message: `${address} ${what} (${said}). ${advice}` });
+}
+
 /** The connection was lost, and could not be had again. */
 export function notRegained({ message: lost }: TracewireError, thrown: unknown): TracewireError {
   const cause = toErrorBody(thrown);

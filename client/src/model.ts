@@ -28,6 +28,8 @@ import type { Trace } from './trace-context.ts';
 export interface LanguageModelOptions {
   /** The server's address, `ws://` or `wss://`; `ws://127.0.0.1:7331` if left out. */
   readonly url?: string | undefined;
+  /** The key that the server wants; in Node the environment variable TRACEWIRE_KEY, if left out. */
+  readonly key?: string | undefined;
   /** Where traces run that don't say it themselves: on the server (true, the default), or in this process. */
   readonly remote?: boolean | undefined;
   /** Another way to the server, in place of a WebSocket to `url`: anything that carries messages both ways. */
@@ -40,7 +42,7 @@ export interface TraceOptions extends WhereOptions, ExecuteOptions {}
 /** Options for following a run that was started elsewhere. */
 export type AttachOptions = Omit<TraceOptions, 'deadlineMs'>;
 
-const MODEL_OPTIONS = { url: A_STRING, remote: A_BOOLEAN, connect: A_FUNCTION };
+const MODEL_OPTIONS = { url: A_STRING, key: A_STRING, remote: A_BOOLEAN, connect: A_FUNCTION };
 const ATTACH_OPTIONS = {
   ...WHERE_OPTIONS,
   signal: A_SIGNAL,

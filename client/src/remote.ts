@@ -11,13 +11,25 @@ export function remoteEndpoint(
   model: string,
   {
     url = DEFAULT_URL,
+    key,
     connect,
-  }: { readonly url?: string | undefined; readonly connect?: (() => Promise<Transport>) | undefined },
+  }: {
+    readonly url?: string | undefined;
+    readonly key?: string | undefined;
+    readonly connect?: (() => Promise<Transport>) | undefined;
+  },
 ): Endpoint {
   checkUrl(url);
+  const clean = key === undefined ? undefined : toKey(key);
+  if (key !== undefined && connect) {
+    throw localError(
+      'bad_input',
+      'key goes with url. A connect of your own brings its own way to say who you are.',
+    );
+  }
   return {
     address: url,
-    open: connect ?? (() => openWebSocket(url)),
+    open: connect ?? (() => openWebSocket(url, clean)),
     modelName: (announced) => checkModel(model, announced, url),
   };
 }
@@ -31,7 +43,21 @@ function checkModel(model: string, announced: readonly string[], url: string): s
   throw new TracewireError({ code: 'unknown_model', message, nearest: near });
 }
 
+/** What can stand in a header; a line's end that came along from a file is left out. */
+function toKey(key: string): string {
+  const clean = key.trim();
+  if (/^[\x21-\x7e]+$/.test(clean)) return clean;
+  const what = clean === '' ? 'is empty' : 'has a space, a line’s end or another character that no key has';
+  throw localError('bad_input', `The key ${what}. Copy it again, as \`tracewire keys make\` printed it.`);
+}
+
 function checkUrl(url: string): void {
+  if (/[?&](key|token|access_token|api_key)=|tw_[0-9a-f]{12}_/.test(url)) {
+    throw localError(
+      'bad_input',
+      'A key in an address ends up in logs. Give it as new LanguageModel(name, { url, key }).',
+    );
+  }
   const protocol = protocolOf(url);
   if (protocol === 'ws:' || protocol === 'wss:') return;
   const near = /^https?:$/.test(protocol ?? '') ? ` Write ${url.replace(/^http/, 'ws')}.` : '';

@@ -1,6 +1,7 @@
 /** The browser's WebSocket as a transport. It tells no reason for a refusal: browsers show only code 1006. */
 import { concat, Inbox, SUBPROTOCOL, TracewireError } from '@tracewire/protocol';
 import type { ClientTransport } from './connection.ts';
+import { ticketFor } from './ticket.ts';
 
 /** The part of the DOM's WebSocket that is used here. */
 interface BrowserSocket {
@@ -18,12 +19,16 @@ interface BrowserSocket {
 
 const CONNECT_MS = 10_000;
 
-/** Rejects with `unreachable` when it does not open within 10 s. */
-export function openWebSocket(url: string): Promise<ClientTransport> {
+/** Rejects with `unreachable` when it does not open within 10 s, and as `ticketFor` does. */
+export async function openWebSocket(url: string, key?: string): Promise<ClientTransport> {
   const { WebSocket } = globalThis as unknown as {
-    WebSocket: new (url: string, protocol: string) => BrowserSocket;
+    WebSocket: new (url: string, protocols: readonly string[]) => BrowserSocket;
   };
-  const socket = new WebSocket(url, SUBPROTOCOL);
+  const ticket = key === undefined ? undefined : await ticketFor(url, key);
+  const socket = new WebSocket(url, [
+    SUBPROTOCOL,
+    ...(ticket === undefined ? [] : [`tracewire.ticket.${ticket}`]),
+  ]);
   socket.binaryType = 'arraybuffer';
   const inbox = new Inbox();
   return new Promise((resolve, reject) => {
@@ -31,7 +36,7 @@ export function openWebSocket(url: string): Promise<ClientTransport> {
       reject(
         new TracewireError({
           code: 'unreachable',
-          message: `${url}: ${what}. Is a Tracewire server running there?`,
+          message: `${url}: ${what}. Is a Tracewire server running there, does it take this page’s origin, and does it want a key?`,
         }),
       );
       socket.close();

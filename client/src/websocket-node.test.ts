@@ -105,7 +105,7 @@ test('while something waits, a peer that answers no ping is gone; one that answe
       if (pings < 4) socket.pong();
     });
   });
-  const transport = await openWebSocket(await listening(http), 20);
+  const transport = await openWebSocket(await listening(http), undefined, 20);
   const closed = new Promise((resolve) => transport.listen({ message: () => undefined, close: resolve }));
   await new Promise((resolve) => setTimeout(resolve, 60));
   expect(pings).toBe(0);
@@ -117,7 +117,7 @@ test('while something waits, a peer that answers no ping is gone; one that answe
 test('while nothing waits, silence is no loss, nor is it counted later', async () => {
   const http = createServer();
   new WebSocketServer({ server: http });
-  const transport = await openWebSocket(await listening(http), 20);
+  const transport = await openWebSocket(await listening(http), undefined, 20);
   let closes = 0;
   transport.listen({
     message: () => undefined,

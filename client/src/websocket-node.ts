@@ -4,6 +4,7 @@ import type { Socket } from 'node:net';
 import { Inbox, SUBPROTOCOL, TracewireError } from '@tracewire/protocol';
 import { WebSocket } from 'ws';
 import type { ClientTransport } from './connection.ts';
+import { unauthorized } from './faults.ts';
 
 const CONNECT_MS = 10_000;
 /** How long to wait for the peer's half of a close. */
@@ -21,9 +22,17 @@ const REFUSED_RETRY_MS = 1000;
 /** Of a refusal's text. */
 const MOST_REFUSAL_BYTES = 4096;
 
-/** Rejects with `unreachable` when nobody answers within 10 s, `refused_upgrade` when a server says no. */
-export function openWebSocket(url: string, pingMs = PING_MS): Promise<ClientTransport> {
-  const socket = new WebSocket(url, SUBPROTOCOL, OPTIONS);
+/**
+ * Without a key TRACEWIRE_KEY is sent, where there is one. Rejects with `unreachable` when nobody answers within 10 s,
+ * `unauthorized` when the server wants a key or another one, `refused_upgrade` when it says no.
+ */
+export function openWebSocket(
+  url: string,
+  key = process.env['TRACEWIRE_KEY']?.trim() || undefined,
+  pingMs = PING_MS,
+): Promise<ClientTransport> {
+  const headers = key === undefined ? {} : { authorization: `Bearer ${key}` };
+  const socket = new WebSocket(url, SUBPROTOCOL, { ...OPTIONS, headers });
   socket.binaryType = 'arraybuffer';
   const inbox = new Inbox();
   socket.on('message', (data, isBinary) => {
@@ -39,7 +48,7 @@ export function openWebSocket(url: string, pingMs = PING_MS): Promise<ClientTran
     });
     socket.on('open', () => resolve(transportOf(socket, inbox, pingMs, connection)));
     socket.on('unexpected-response', (request, response) => {
-      refusalOf(request, response, url).then(reject, reject);
+      refusalOf(request, response, url, key !== undefined).then(reject, reject);
     });
     // After the opening, an error is always followed by a close, which tells.
     socket.on('error', (cause) => reject(unreachable(url, cause)));
@@ -111,6 +120,7 @@ async function refusalOf(
   request: ClientRequest,
   response: IncomingMessage,
   url: string,
+  hadKey: boolean,
 ): Promise<TracewireError> {
   const status = `HTTP ${response.statusCode}`;
   let text = '';
@@ -120,11 +130,17 @@ async function refusalOf(
   }
   request.destroy();
   const said = text.slice(0, MOST_REFUSAL_BYTES).trim() || response.statusMessage || 'no reason given';
+  if (response.statusCode === 401) return unauthorized(url, hadKey, said);
   return new TracewireError({
     code: 'refused_upgrade',
     message: `${url} refused the WebSocket (${status}): ${said}`,
-    retryAfterMs: isPassing(response.statusCode) ? REFUSED_RETRY_MS : undefined,
+    retryAfterMs: isPassing(response.statusCode) ? retryAfterOf(response) : undefined,
   });
+}
+
+function retryAfterOf({ headers }: IncomingMessage): number {
+  const seconds = Number(headers['retry-after']);
+  return Number.isSafeInteger(seconds) && seconds > 0 ? seconds * 1000 : REFUSED_RETRY_MS;
 }
 
 /** A server that loads its models, or a proxy that finds no server just now. */

@@ -143,6 +143,10 @@ export const ERROR_CODES = {
     advice: 'Report it to the server’s makers.',
   },
   refused_upgrade: { meaning: 'The server refused the WebSocket.', advice: 'See the message.' },
+  unauthorized: {
+    meaning: 'The server wants a key, or another one.',
+    advice: 'Give `key`, or set TRACEWIRE_KEY.',
+  },
   not_installed: { meaning: 'A package for `remote: false` is missing.', advice: 'Install it.' },
   misuse: { meaning: 'A placeholder was used as if it had a value.', advice: 'See the message.' },
   closed: { meaning: 'The client was closed.', advice: 'Open a new one.' },

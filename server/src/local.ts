@@ -51,10 +51,11 @@ export async function openLocal(options: LocalOptions = {}): Promise<LocalTransp
   try {
     const gateway = await engine.gateway;
     const [client, server] = transportPair();
-    gateway.serve(server, () => {
+    const closed = (): void => {
       setBusy(engine, client, false);
       release(key, engine);
-    });
+    };
+    gateway.serve(server, { closed });
     setBusy(engine, client, false);
     return { ...client, busy: (busy) => setBusy(engine, client, busy) };
   } catch (error) {

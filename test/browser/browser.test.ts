@@ -1,7 +1,10 @@
 /** The same client package in a real browser against a real server. Run by `npm run test:browser`. */
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import path from 'node:path';
 import { LanguageModel, type Tensor } from '@tracewire/client';
-import { afterAll, beforeAll, expect, it } from 'vitest';
-import { startServer, type TestServer } from '../support/server.ts';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { makeKey, startServer, type TestServer } from '../support/server.ts';
 import { type ClientPage, openClientPage } from './page.ts';
 
 const PROMPT = 'The Eiffel Tower is in the city of';
@@ -85,6 +88,36 @@ it('says that a server can’t be reached, and what a page can’t do', async ()
     ];
   });
   expect(codes).toEqual(['unreachable', 'not_installed']);
+});
+
+describe('a server that wants keys', () => {
+  const folder = mkdtempSync(path.join(tmpdir(), 'tracewire-browser-keys-'));
+  afterAll(() => rmSync(folder, { recursive: true }));
+
+  it('lets a page in by ticket, and tells it why not', async () => {
+    const file = path.join(folder, 'keys.json');
+    const key = await makeKey(file, 'page');
+    const keyed = await startServer('--keys', file);
+    const outcomes = await client.page.evaluate(
+      async ([url, key]) => {
+        const trace = async (options: { key?: string }): Promise<string> => {
+          const model = new tracewire.LanguageModel('tiny-gpt2', { url, ...options });
+          try {
+            const saved = await model.trace('The', (m) => m.transformer.h[0].output[0].save());
+            return (saved.value as Tensor).dims.join();
+          } catch (error) {
+            return (error as { code: string }).code;
+          } finally {
+            await model.close();
+          }
+        };
+        return [await trace({ key }), await trace({ key }), await trace({ key: `${key}x` }), await trace({})];
+      },
+      [keyed.url, key] as const,
+    );
+    await keyed.stop();
+    expect(outcomes).toEqual(['1,1,128', '1,1,128', 'unauthorized', 'unreachable']);
+  });
 });
 
 it('has a size', () => {

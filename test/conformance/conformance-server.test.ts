@@ -8,7 +8,7 @@ import { Peer } from '../../server/src/conformance/peer.ts';
 import { runCases } from '../../server/src/conformance/runner.ts';
 import { judge, parseExpectedFailures } from '../../server/src/conformance/select.ts';
 import { SERVER_CASES } from '../../server/src/conformance/suite.ts';
-import { ROOT, runCli, startServer, type TestServer } from '../support/server.ts';
+import { makeKey, ROOT, runCli, startServer, type TestServer } from '../support/server.ts';
 import { LOCAL_TARGET } from './local-target.ts';
 
 const EXPECTED = path.join(ROOT, 'test/conformance/expected-failures.txt');
@@ -58,6 +58,29 @@ describe('tracewire conformance', () => {
     const { code, stderr } = await runCli('conformance', ...args);
     expect(stderr).toContain(text);
     expect(code).toBe(wanted);
+  });
+});
+
+describe('a server that wants keys', () => {
+  it('conforms too, and one key sees nothing of another', { timeout: 180_000 }, async () => {
+    const file = path.join(folder, 'keys.json');
+    const [one, two] = [await makeKey(file, 'one'), await makeKey(file, 'two')];
+    const keyed = await startServer('--keys', file);
+    const keys = ['--key', one, '--other-key', two];
+    const json = path.join(folder, 'keyed.json');
+    const { code, stdout } = await runCli(
+      ...['conformance', keyed.url, ...keys, '--json', json, '--expected-failures', EXPECTED],
+    );
+    await keyed.stop();
+    expect(stdout).toContain(': conforms.');
+    expect(code).toBe(0);
+    const { results } = JSON.parse(readFileSync(json, 'utf8')) as {
+      results: { id: string; verdict: string }[];
+    };
+    const ofKeys = new Set(SERVER_CASES.filter(({ profile }) => profile === 'keys').map(({ id }) => id));
+    const shown = results.filter(({ id }) => ofKeys.has(id)).map(({ verdict }) => verdict);
+    expect(new Set(shown)).toEqual(new Set(['passed']));
+    expect(readFileSync(json, 'utf8')).not.toContain(one);
   });
 });
 

@@ -33,7 +33,7 @@ export async function startServer(...args: readonly string[]): Promise<TestServe
     complaint += text.toString();
   });
   for await (const line of createInterface(child.stdout)) {
-    const url = /ws:\/\/\S+/.exec(line)?.[0];
+    const url = /wss?:\/\/\S+/.exec(line)?.[0];
     if (url) {
       const stop = (): Promise<number | null> => {
         child.kill('SIGTERM');
@@ -60,4 +60,11 @@ export async function runCli(
   });
   const code = await new Promise<number | null>((resolve) => child.once('close', resolve));
   return { code, stdout, stderr };
+}
+
+/** A new key in that file, which is made where it is missing. */
+export async function makeKey(file: string, name: string): Promise<string> {
+  const { code, stdout, stderr } = await runCli('keys', 'make', name, '--keys', file);
+  if (code !== 0) throw new Error(stderr);
+  return stdout.trim();
 }

@@ -13,6 +13,7 @@ export interface ConformanceOptions {
   readonly client?: string;
   readonly model?: string;
   readonly key?: string;
+  readonly otherKey?: string;
   readonly json?: string;
   readonly junit?: string;
   readonly expectedFailures?: string;
@@ -42,11 +43,11 @@ export async function conformance(url: string | undefined, options: ConformanceO
 
 async function ofServer(
   url: string,
-  { only = [], model, key, timeoutMs }: ConformanceOptions,
+  { only = [], model, key, otherKey, timeoutMs }: ConformanceOptions,
   expected: readonly string[],
 ): Promise<Outcome> {
   const cases = select(SERVER_CASES, only);
-  const target = socketTarget(url, key);
+  const target = socketTarget(url, { key, otherKey });
   return judge(
     url,
     await runCases({ target, cases, model, timeoutMs, told: progress }),

@@ -5,6 +5,7 @@ import { Command, CommanderError, InvalidArgumentError, Option } from 'commander
 import { defaultCache } from '../cache-folder.ts';
 import { VERSION } from '../version.ts';
 import type { ConformanceOptions } from './conformance.ts';
+import { addKeys } from './keys.ts';
 import { LOG_LEVELS } from './logger.ts';
 import { type ServeOptions, serve } from './serve.ts';
 
@@ -19,6 +20,7 @@ function program(): Command {
     .exitOverride();
   addServe(command);
   addConformance(command);
+  addKeys(command);
   return command;
 }
 
@@ -36,7 +38,17 @@ function addServe(parent: Command): void {
     .option('--cache <folder>', 'folder for prepared models', defaultCache())
     .option('--threads <number>', 'threads an operator may use; 0 lets the runtime choose', count, 0)
     .addOption(new Option('--provider <name>', 'what runs the model').choices(['cpu', 'cuda']).default('cpu'))
-    .option('--allow-anonymous', 'listen beyond this machine without asking for keys', false)
+    .option('--keys [file]', 'ask for keys, of this file or the one that `tracewire keys` uses')
+    .option('--no-keys', 'ask for no keys, though others can reach the server')
+    .option('--allow-host <name>', 'another name that clients may call the server by (repeatable)', collect)
+    .option('--allow-origin <origin>', 'web pages of this origin may use the server (repeatable)', collect)
+    .option(
+      '--trust-proxy',
+      'take a client’s address from X-Forwarded-For, as our own proxy writes it',
+      false,
+    )
+    .option('--tls-cert <file>', 'certificate chain in PEM form, for wss://')
+    .option('--tls-key <file>', 'its private key in PEM form')
     .addOption(new Option('--log-level <level>', 'how much to log').choices(LOG_LEVELS))
     .action((options: ServeOptions) => serve(options));
 }
@@ -48,7 +60,8 @@ function addConformance(parent: Command): void {
     .argument('[address]', 'the server, ws://HOST:PORT')
     .option('--client <command>', 'test a client program instead, which a shell starts once a case')
     .option('-m, --model <name>', 'one of the server’s models (default: its first)')
-    .option('--key <key>', 'the key that the server wants')
+    .addOption(new Option('--key <key>', 'the key that the server wants').env('TRACEWIRE_KEY'))
+    .addOption(new Option('--other-key <key>', 'a second key').env('TRACEWIRE_OTHER_KEY'))
     .option('--only <ids>', 'cases and requirements, with commas between them', commaList)
     .option('--expected-failures <file>', 'ids of cases that may fail, one a line; # begins a comment')
     .option('--json <file>', 'write the results as JSON')

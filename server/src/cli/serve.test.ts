@@ -25,6 +25,7 @@ afterAll(() => {
 function start(...args: string[]) {
   const child = spawn(process.execPath, [MAIN, ...args], {
     cwd: folder,
+    env: { ...process.env, XDG_CONFIG_HOME: folder },
     stdio: ['ignore', 'pipe', 'pipe'],
     detached: true,
   });
@@ -53,7 +54,7 @@ describe('tracewire', () => {
     ['a wrong option', ['serve', '--prot', '1'], 'Did you mean --port?'],
     ['a wrong port', ['serve', '--port', '65536'], 'from 0 to 65535'],
     ['a wrong provider', ['serve', '--provider', 'gpu'], 'cpu, cuda'],
-    ['an address for all without --allow-anonymous', ['serve', '--host', '0.0.0.0'], '--allow-anonymous'],
+    ['an address for all without keys', ['serve', '--host', '0.0.0.0'], 'tracewire keys make NAME'],
     [
       'two models of one name',
       ['serve', '-m', 'tiny-gpt2', '-m', 'tiny-gpt2'],

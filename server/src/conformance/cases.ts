@@ -13,8 +13,12 @@ export interface CaseContext {
   readonly welcome: Welcome;
   readonly notes: Notebook;
   readonly timeoutMs: number;
+  /** An upgrade without a key is refused. */
+  readonly wantsKey: boolean;
   /** A new conversation, greeted; the runner closes it. */
   open(capabilities?: readonly string[]): Promise<Peer>;
+  /** A new conversation, greeted, under the second key. Throws `NotApplicable` where there is none. */
+  openOther(capabilities?: readonly string[]): Promise<Peer>;
   /** A new conversation in which nothing was said yet. */
   openSilent(): Promise<Peer>;
 }

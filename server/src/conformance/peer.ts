@@ -43,6 +43,7 @@ const LOCAL_CODES: readonly string[] = [
   'connection_lost',
   'protocol_violation',
   'refused_upgrade',
+  'unauthorized',
   'not_installed',
   'misuse',
   'closed',

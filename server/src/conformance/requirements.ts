@@ -77,6 +77,9 @@ const STRETCHES: readonly Stretch[] = [
   [297, 297, 'server', 'resume'],
   [298, 300, 'server'],
   [302, 302, 'client', 'resume'],
+  [310, 315, 'server', 'keys'],
+  [316, 316, 'server'],
+  [317, 317, 'client'],
 ];
 
 /** Requirements that no peer can check, with the reason. */
@@ -89,9 +92,10 @@ const UNOBSERVED: Readonly<Record<string, string>> = {
   'R-113': 'whether the model waits shows in its owner’s measurements only',
   'R-175': 'the files are the server’s',
   'R-184': 'what a person or program does with an error is its own affair',
-  'R-193': 'it takes a second key',
   'R-295': 'it takes the end of the server',
   'R-288': 'a dead peer takes a minute to be found',
+  'R-313': 'it takes the hand of whoever keeps the keys',
+  'R-314': 'it permits; nothing is wrong without it',
 };
 
 export const REQUIREMENTS: readonly Requirement[] = STRETCHES.flatMap(([first, last, side, profile]) =>

@@ -26,6 +26,7 @@ interface Surroundings {
   readonly model: ModelFacts;
   readonly welcome: Welcome;
   readonly capabilities: ReadonlySet<string>;
+  readonly wantsKey: boolean;
   readonly notes: Notebook;
 }
 
@@ -57,7 +58,14 @@ async function lookAround({ target, model, timeoutMs }: RunnerOptions): Promise<
     if (name === undefined) throw new Mismatch('a model', 'a welcome without models');
     peer.send({ type: 'describe', request: 1, model: name });
     const { description } = await peer.next('description');
-    return { model: new ModelFacts(description), welcome, capabilities: new Set(capabilities), notes };
+    const wantsKey = await refusesWithoutKey(target);
+    return {
+      model: new ModelFacts(description),
+      welcome,
+      capabilities: new Set(capabilities),
+      wantsKey,
+      notes,
+    };
   } catch (error) {
     if (!(error instanceof Mismatch)) throw error;
     const message = `${target.name} could not be looked at: ${error.message}. ${[...notes.of('frame'), ...notes.of('schema')].join(' ')}`;
@@ -67,12 +75,19 @@ async function lookAround({ target, model, timeoutMs }: RunnerOptions): Promise<
   }
 }
 
+async function refusesWithoutKey({ upgrade }: Target): Promise<boolean> {
+  const result = await upgrade?.({ key: '' });
+  if (result && 'wire' in result) result.wire.close();
+  return result !== undefined && 'status' in result;
+}
+
 async function runCase(
   one: ConformanceCase,
   { target, timeoutMs }: RunnerOptions,
-  { model, welcome, capabilities, notes }: Surroundings,
+  surroundings: Surroundings,
 ): Promise<CaseResult> {
   const { id, requirements, shows } = one;
+  const { model, welcome, wantsKey, notes } = surroundings;
   const begun = performance.now();
   const result = (rest: Pick<CaseResult, 'verdict' | 'wanted' | 'got' | 'reason'>): CaseResult => ({
     id,
@@ -81,20 +96,33 @@ async function runCase(
     milliseconds: Math.round(performance.now() - begun),
     ...rest,
   });
-  const missing = inapplicable(one, target, capabilities);
+  const missing = inapplicable(one, target, surroundings);
   if (missing !== undefined) return result({ verdict: 'skipped', reason: missing });
   const peers: Peer[] = [];
-  const openSilent = async (): Promise<Peer> => {
-    const peer = new Peer(await target.connect(), { notes, timeoutMs, model: model.name });
+  const dial = async (key?: string): Promise<Peer> => {
+    const peer = new Peer(await target.connect(key), { notes, timeoutMs, model: model.name });
     peers.push(peer);
     return peer;
   };
-  const open = async (offered: readonly string[] = []): Promise<Peer> => {
-    const peer = await openSilent();
+  const open = async (offered: readonly string[] = [], key?: string): Promise<Peer> => {
+    const peer = await dial(key);
     await peer.hello(offered);
     return peer;
   };
-  const context: CaseContext = { target, model, welcome, notes, timeoutMs, open, openSilent };
+  const context: CaseContext = {
+    target,
+    model,
+    welcome,
+    notes,
+    timeoutMs,
+    wantsKey,
+    open: (offered) => open(offered),
+    openSilent: () => dial(),
+    openOther: async (offered) => {
+      if (target.otherKey === undefined) throw new NotApplicable('no --other-key was given');
+      return open(offered, target.otherKey);
+    },
+  };
   const most = one.background ? 30_000 : timeoutMs * CASE_FACTOR;
   try {
     await within(one.run(context), most, () => 'the end of the case');
@@ -112,10 +140,10 @@ async function runCase(
 function inapplicable(
   { profile, socket }: ConformanceCase,
   target: Target,
-  capabilities: ReadonlySet<string>,
+  { capabilities, wantsKey }: Surroundings,
 ): string | undefined {
   if (socket && !target.upgrade) return 'there is no socket';
-  if (profile === 'keys') return target.key === undefined ? 'no --key was given' : undefined;
+  if (profile === 'keys') return wantsKey ? undefined : 'the server wants no key';
   if (profile !== undefined && !capabilities.has(profile)) return `the server doesn’t announce ${profile}`;
   return undefined;
 }

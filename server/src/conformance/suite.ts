@@ -8,6 +8,7 @@ import { FRAMES } from './cases/frames.ts';
 import { GRAPHS } from './cases/graphs.ts';
 import { HANDSHAKE } from './cases/handshake.ts';
 import { INVOKES_CASES } from './cases/invokes.ts';
+import { KEYLESS, KEYS } from './cases/keys.ts';
 import { OPERATOR_CASES } from './cases/operators.ts';
 import { PAYLOADS } from './cases/payloads.ts';
 import { NOT_DETACHED, RESUMING } from './cases/resume.ts';
@@ -29,5 +30,7 @@ export const SERVER_CASES: readonly ConformanceCase[] = [
   NOT_DETACHED,
   ...RESUMING,
   ...INVOKES_CASES,
+  KEYLESS,
+  ...KEYS,
   ...ALWAYS,
 ];

@@ -13,21 +13,26 @@ import type { Closing, SocketWire, Target, Upgrade, UpgradeOptions } from './wir
 const CONNECT_MS = 10_000;
 
 /** A server at an address, with the key that all upgrades bring unless they say otherwise. */
-export function socketTarget(url: string, key?: string): Target {
+export function socketTarget(
+  url: string,
+  { key, otherKey }: { readonly key?: string | undefined; readonly otherKey?: string | undefined } = {},
+): Target {
   if (!URL.canParse(url) || !/^wss?:$/.test(new URL(url).protocol)) {
     throw new TracewireError({
       code: 'bad_configuration',
       message: `${JSON.stringify(url)} is no address of a server. One looks like ws://127.0.0.1:7331.`,
     });
   }
-  const upgrade = (options: UpgradeOptions): Promise<Upgrade> => openSocket(url, key, options);
+  const upgrade = (options: UpgradeOptions): Promise<Upgrade> =>
+    openSocket(url, { key: key ?? '', ...options });
   return {
     name: url,
     loopback: isLoopback(new URL(url).hostname),
     upgrade,
     key,
-    connect: async () => {
-      const opened = await upgrade({});
+    otherKey,
+    connect: async (other) => {
+      const opened = await upgrade(other === undefined ? {} : { key: other });
       if ('wire' in opened) return opened.wire;
       throw new TracewireError({
         code: 'refused_upgrade',
@@ -37,8 +42,8 @@ export function socketTarget(url: string, key?: string): Target {
   };
 }
 
-async function openSocket(url: string, key: string | undefined, options: UpgradeOptions): Promise<Upgrade> {
-  const authorization = key === undefined ? {} : { authorization: `Bearer ${key}` };
+async function openSocket(url: string, options: UpgradeOptions & { readonly key: string }): Promise<Upgrade> {
+  const authorization = options.key === '' ? {} : { authorization: `Bearer ${options.key}` };
   const socket = new WebSocket(
     `${url.replace(/\/$/, '')}/${options.path ?? ''}`,
     [...(options.subprotocols ?? [SUBPROTOCOL])],

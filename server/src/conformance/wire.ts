@@ -37,6 +37,8 @@ export interface UpgradeOptions {
   /** Appended to the address. */
   readonly path?: string;
   readonly offerCompression?: boolean;
+  /** In place of the target's own; empty for none. */
+  readonly key?: string;
 }
 
 /** What became of an upgrade: a wire, or the HTTP status that refused it. */
@@ -47,10 +49,13 @@ export type Upgrade =
 export interface Target {
   /** For the report. */
   readonly name: string;
-  connect(): Promise<Wire>;
+  /** `key` in place of the target's own. */
+  connect(key?: string): Promise<Wire>;
   /** Absent where there is no socket: the cases that need one are skipped. */
   readonly upgrade?: (options: UpgradeOptions) => Promise<Upgrade>;
   /** Whether the address is a loopback one. */
   readonly loopback: boolean;
   readonly key?: string | undefined;
+  /** A second key, which sees nothing of the first. */
+  readonly otherKey?: string | undefined;
 }

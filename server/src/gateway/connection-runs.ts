@@ -20,9 +20,9 @@ export class ConnectionRuns implements Follower {
   /** Those that both sides have announced. */
   #capabilities: ReadonlySet<string> = new Set();
 
-  constructor(gateway: Services, send: (parts: readonly Uint8Array[]) => void) {
+  constructor(gateway: Services, runs: KeyRuns, send: (parts: readonly Uint8Array[]) => void) {
     this.#gateway = gateway;
-    this.#runs = gateway.runs;
+    this.#runs = runs;
     this.#send = send;
   }
 

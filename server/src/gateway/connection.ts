@@ -21,6 +21,7 @@ import {
 } from '@tracewire/protocol';
 import { errorsOf } from './admission.ts';
 import { ConnectionRuns } from './connection-runs.ts';
+import type { KeyRuns } from './key-runs.ts';
 import { Requests } from './requests.ts';
 import type { Services } from './services.ts';
 
@@ -37,11 +38,12 @@ export class Connection {
   #closed = false;
   #helloTimer: NodeJS.Timeout | undefined;
 
-  constructor(gateway: Services, transport: Transport, onClose: () => void) {
+  /** `runs` are those of the client's key. */
+  constructor(gateway: Services, runs: KeyRuns, transport: Transport, onClose: () => void) {
     this.#gateway = gateway;
     this.#transport = transport;
     this.#onClose = onClose;
-    this.#runs = new ConnectionRuns(gateway, (parts) => transport.send(parts));
+    this.#runs = new ConnectionRuns(gateway, runs, (parts) => transport.send(parts));
     this.#requests = new Requests(gateway, (message) => this.#send(message));
   }
 

@@ -22,15 +22,24 @@ export interface GatewayOptions {
   readonly helloMs?: number;
 }
 
+export interface ServeOptions {
+  /** The id of the key that the client came with. */
+  readonly key?: string | undefined;
+  readonly closed?: () => void;
+}
+
 export class Gateway implements Services {
   readonly epoch = randomUUID();
   readonly models: ReadonlyMap<string, ServedModel>;
   readonly limits: Limits;
+  /** The runs of clients without a key. */
   readonly runs: KeyRuns;
   readonly log: Log;
   readonly version: string;
   readonly helloMs: number;
-  readonly #connections = new Set<Connection>();
+  /** With the id of the key that each came with. */
+  readonly #connections = new Map<Connection, string | undefined>();
+  readonly #runsByKey = new Map<string, KeyRuns>();
   #runs = 0;
 
   constructor(options: GatewayOptions) {
@@ -42,14 +51,32 @@ export class Gateway implements Services {
     this.helloMs = options.helloMs ?? HELLO_MS;
   }
 
-  /** Serves one client until its transport closes. */
-  serve(transport: Transport, closed: () => void = () => {}): void {
-    const connection = new Connection(this, transport, () => {
+  /** Serves one client until its transport closes; it sees the runs of its key. */
+  serve(transport: Transport, { key, closed }: ServeOptions = {}): void {
+    const connection = new Connection(this, this.runsOf(key), transport, () => {
       this.#connections.delete(connection);
-      closed();
+      closed?.();
     });
-    this.#connections.add(connection);
+    this.#connections.set(connection, key);
     connection.start();
+  }
+
+  /** The runs of a key, by its id. */
+  runsOf(key: string | undefined): KeyRuns {
+    if (key === undefined) return this.runs;
+    const runs = this.#runsByKey.get(key) ?? new KeyRuns(this.limits);
+    this.#runsByKey.set(key, runs);
+    return runs;
+  }
+
+  /** A key is good no more: its connections end, and its runs. */
+  revoke(key: string): void {
+    for (const [connection, its] of [...this.#connections]) {
+      if (its === key) connection.close(4401, 'the key was revoked or has expired');
+    }
+    this.#runsByKey.get(key)?.close();
+    this.#runsByKey.delete(key);
+    this.log.info({ key }, 'key is good no more');
   }
 
   model(name: string): ServedModel {
@@ -63,8 +90,9 @@ export class Gateway implements Services {
 
   /** Closes all connections, gives all runs up, and ends all hosts. */
   close(): void {
-    for (const connection of [...this.#connections]) connection.close(1001, 'the server is going away');
-    this.runs.close();
+    for (const connection of [...this.#connections.keys()])
+      connection.close(1001, 'the server is going away');
+    for (const runs of [this.runs, ...this.#runsByKey.values()]) runs.close();
     for (const model of this.models.values()) model.close();
   }
 }

@@ -10,11 +10,16 @@ import {
   type ServerResponse,
   STATUS_CODES,
 } from 'node:http';
+import { createServer as createTlsServer } from 'node:https';
 import type { AddressInfo } from 'node:net';
 import type { Duplex } from 'node:stream';
-import { SUBPROTOCOL, TracewireError } from '@tracewire/protocol';
+import { TracewireError } from '@tracewire/protocol';
+import { Door, type Refused } from './door.ts';
 import type { Gateway } from './gateway.ts';
-import { isLoopback, originFault } from './origin.ts';
+import { SILENT } from './log.ts';
+import { originRules } from './origin.ts';
+import { answerTicket, TICKET_PATH } from './ticket-endpoint.ts';
+import type { Tls } from './tls.ts';
 import { type AcceptUpgrade, webSockets } from './websocket.ts';
 
 const ABOUT =
@@ -25,17 +30,31 @@ export interface ListenOptions {
   /** 0 takes any free port. */
   readonly port: number;
   readonly pingMs?: number;
+  /** Who may come in; without it anybody who comes by a loopback name. */
+  readonly door?: Door;
+  /** Absent: the connection is not encrypted. */
+  readonly tls?: Tls | undefined;
 }
+
+/** A request is a few lines; whoever takes longer to send it holds a socket for nothing. */
+const REQUEST_MS = 10_000;
 
 export class Listener {
   readonly #server: Server;
   readonly #options: ListenOptions;
+  readonly #door: Door;
   #gateway: Gateway | undefined;
   #accept: AcceptUpgrade | undefined;
 
   private constructor(options: ListenOptions) {
     this.#options = options;
-    this.#server = createServer((request, response) => this.#answer(request, response));
+    this.#door = options.door ?? new Door({ rules: originRules(options.host), log: SILENT });
+    const answer = (request: IncomingMessage, response: ServerResponse): void =>
+      this.#answer(request, response);
+    const timeouts = { headersTimeout: REQUEST_MS, requestTimeout: REQUEST_MS };
+    this.#server = options.tls
+      ? createTlsServer({ ...timeouts, cert: options.tls.cert, key: options.tls.key }, answer)
+      : createServer(timeouts, answer);
     this.#server.on('upgrade', (request, socket, head) => this.#upgrade(request, socket, head));
   }
 
@@ -48,10 +67,10 @@ export class Listener {
     });
   }
 
-  /** `ws://127.0.0.1:7331` */
+  /** `ws://127.0.0.1:7331`, or `wss://…` */
   get url(): string {
     const { address, port, family } = this.#server.address() as AddressInfo;
-    return `ws://${family === 'IPv6' ? `[${address}]` : address}:${port}`;
+    return `${this.#options.tls ? 'wss' : 'ws'}://${family === 'IPv6' ? `[${address}]` : address}:${port}`;
   }
 
   /** Lets clients in. */
@@ -67,7 +86,9 @@ export class Listener {
     this.#server.closeIdleConnections();
   }
 
-  #answer({ method, url }: IncomingMessage, response: ServerResponse): void {
+  #answer(request: IncomingMessage, response: ServerResponse): void {
+    const { method, url = '' } = request;
+    if (url.split('?')[0] === TICKET_PATH) return answerTicket(this.#door, request, response);
     response.setHeader('content-type', 'text/plain; charset=utf-8');
     const health = url === '/v2/health/ready' && (method === 'GET' || method === 'HEAD');
     if (!health) {
@@ -81,21 +102,20 @@ export class Listener {
   #upgrade(request: IncomingMessage, socket: Duplex, head: Buffer): void {
     socket.on('error', () => socket.destroy());
     const gateway = this.#gateway;
-    if (!gateway || !this.#accept) return refuse(socket, 503, 'The server is not ready.');
-    const fault = isLoopback(this.#options.host) ? originFault(request.headers) : undefined;
-    if (fault) return refuse(socket, 403, fault);
-    const offered = (request.headers['sec-websocket-protocol'] ?? '').split(',').map((name) => name.trim());
-    if (!offered.includes(SUBPROTOCOL)) return refuse(socket, 400, `Offer the subprotocol ${SUBPROTOCOL}.`);
-    this.#accept(request, socket, head, (transport) => gateway.serve(transport));
+    if (!gateway || !this.#accept) return refuse(socket, { status: 503, why: 'The server is not ready.' });
+    const entry = this.#door.admit(request);
+    if ('refused' in entry) return refuse(socket, entry.refused);
+    this.#accept(request, socket, head, (transport) => gateway.serve(transport, entry));
   }
 }
 
-function refuse(socket: Duplex, status: number, why: string): void {
+function refuse(socket: Duplex, { status, why, headers = {} }: Refused): void {
   const body = `${why}\n`;
   socket.once('finish', () => socket.destroy());
   socket.end(
     [
       `HTTP/1.1 ${status} ${STATUS_CODES[status]}`,
+      ...Object.entries(headers).map(([name, value]) => `${name}: ${value}`),
       'Connection: close',
       'Content-Type: text/plain; charset=utf-8',
       `Content-Length: ${Buffer.byteLength(body)}`,

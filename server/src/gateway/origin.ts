@@ -1,9 +1,10 @@
 /**
- * Keeps web pages from driving a keyless server on loopback: a browser sends the page's `Origin`, and a name
- * that was rebound to 127.0.0.1 stands in `Host` (PROTOCOL.md, section 1).
+ * Keeps web pages from driving a server: a browser sends the page's `Origin`, and a name that was rebound to the server's
+ * address stands in `Host` (PROTOCOL.md, sections 1 and 1.5). An address can't be rebound, a name that we know isn't.
  */
 import type { IncomingHttpHeaders } from 'node:http';
-import { isIPv4 } from 'node:net';
+import { isIP, isIPv4 } from 'node:net';
+import { TracewireError } from '@tracewire/protocol';
 
 /** Whether a host name or address is this machine and nothing else. */
 export function isLoopback(host: string): boolean {
@@ -13,18 +14,75 @@ export function isLoopback(host: string): boolean {
   return isIPv4(name) && name.startsWith('127.');
 }
 
-/** Why an upgrade must be refused, or undefined. */
-export function originFault({ host, origin }: IncomingHttpHeaders): string | undefined {
-  if (host === undefined || !isLoopback(hostName(`http://${host}`))) {
-    return 'This server takes connections to a loopback name only.';
+export interface OriginRules {
+  /** Whether the server listens on loopback. */
+  readonly loopback: boolean;
+  /** Names that it answers to besides, in lower case. */
+  readonly hosts: ReadonlySet<string>;
+  /** Origins of pages that may use it besides. */
+  readonly origins: ReadonlySet<string>;
+}
+
+/** Throws `bad_configuration` for what is no host name or no origin. */
+export function originRules(
+  listensOn: string,
+  allowed: { readonly hosts?: readonly string[]; readonly origins?: readonly string[] } = {},
+): OriginRules {
+  return {
+    loopback: isLoopback(listensOn),
+    hosts: new Set((allowed.hosts ?? []).map(toHost)),
+    origins: new Set((allowed.origins ?? []).map(toOrigin)),
+  };
+}
+
+/** Why a request must be refused, or undefined. */
+export function originFault(headers: IncomingHttpHeaders, rules: OriginRules): string | undefined {
+  const { host = '', origin } = headers;
+  const name = hostName(`http://${host}`);
+  if (!isOwnName(name, rules)) {
+    const named = name === '' ? '' : ` Was it meant, start it with --allow-host ${name}.`;
+    return rules.loopback
+      ? `This server takes connections to a loopback name only.${named}`
+      : `This server does not answer to that name.${named}`;
   }
-  if (origin !== undefined && !isLoopback(hostName(origin))) {
-    return 'This server takes no connections from web pages of other hosts.';
+  if (origin !== undefined && !mayUse(origin, rules)) {
+    const named = /^https?:/.test(origin)
+      ? ` To let this one in, start it with --allow-origin ${origin}.`
+      : '';
+    return `This server takes no connections from web pages of other hosts.${named}`;
   }
   return undefined;
+}
+
+/** Whether pages of that origin may use the server. */
+export function mayUse(origin: string, { loopback, origins }: OriginRules): boolean {
+  return origins.has(origin.toLowerCase()) || (loopback && isLoopback(hostName(origin)));
+}
+
+function isOwnName(name: string, { loopback, hosts }: OriginRules): boolean {
+  if (isLoopback(name) || hosts.has(name)) return true;
+  return !loopback && isIP(name.replace(/^\[(.*)\]$/, '$1')) !== 0;
 }
 
 /** The empty string for what is no URL (an `Origin: null` of a sandboxed page). */
 function hostName(url: string): string {
   return URL.canParse(url) ? new URL(url).hostname : '';
+}
+
+function toHost(text: string): string {
+  const name = hostName(`http://${text}`);
+  if (name !== '' && !/[/:@?#]/.test(text.replace(/^\[.*\]$/, ''))) return name;
+  throw new TracewireError({
+    code: 'bad_configuration',
+    message: `--allow-host takes a name such as trace.example.org, without scheme and port, not ${JSON.stringify(text)}.`,
+  });
+}
+
+function toOrigin(text: string): string {
+  const origin = URL.canParse(text) ? new URL(text).origin : 'null';
+  if (/^https?:/.test(origin) && origin === text.toLowerCase().replace(/\/$/, '')) return origin;
+  throw new TracewireError({
+    code: 'bad_configuration',
+    message: `--allow-origin takes a page’s origin such as https://app.example.org, not ${JSON.stringify(text)}.`,
+  });
 }

@@ -1,6 +1,5 @@
 /** What the gateway offers to each of its connections. */
 import type { Limits } from '@tracewire/protocol';
-import type { KeyRuns } from './key-runs.ts';
 import type { Log } from './log.ts';
 import type { ServedModel } from './served-model.ts';
 
@@ -12,8 +11,6 @@ export interface Services {
   /** By name; the first is the default. */
   readonly models: ReadonlyMap<string, ServedModel>;
   readonly limits: Limits;
-  /** The runs of the one key that everybody has. */
-  readonly runs: KeyRuns;
   readonly helloMs: number;
   readonly log: Log;
   /** Throws `unknown_model`. */

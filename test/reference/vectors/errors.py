@@ -13,6 +13,7 @@ STAY_AT_HOME = (
     "connection_lost",
     "protocol_violation",
     "refused_upgrade",
+    "unauthorized",
     "not_installed",
     "misuse",
     "closed",

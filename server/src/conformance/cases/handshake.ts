@@ -4,7 +4,8 @@ import type { CaseContext, ConformanceCase } from '../cases.ts';
 import { check, mustEqual, NotApplicable, within } from '../mismatch.ts';
 import { frame } from '../pack.ts';
 import type { Peer } from '../peer.ts';
-import type { SocketWire, Upgrade, UpgradeOptions } from '../wire.ts';
+import { mustOpen, mustRefuse } from '../upgrade.ts';
+import type { SocketWire } from '../wire.ts';
 
 const HELLO = {
   type: 'hello',
@@ -13,28 +14,8 @@ const HELLO = {
   capabilities: [] as readonly string[],
 };
 
-async function upgrade({ target }: CaseContext, options: UpgradeOptions): Promise<Upgrade> {
-  if (!target.upgrade) throw new NotApplicable('there is no socket');
-  return target.upgrade(options);
-}
-
-async function mustOpen(context: CaseContext, options: UpgradeOptions): Promise<SocketWire> {
-  const result = await upgrade(context, options);
-  check('wire' in result, 'an open WebSocket', () => ('status' in result ? `HTTP ${result.status}` : ''));
-  return result.wire;
-}
-
-async function mustRefuse(context: CaseContext, options: UpgradeOptions, status: number) {
-  const result = await upgrade(context, options);
-  if ('wire' in result) result.wire.close();
-  check('status' in result && result.status === status, `HTTP ${status}`, () =>
-    'status' in result ? `HTTP ${result.status}` : 'an open WebSocket',
-  );
-  return result.headers;
-}
-
-const loopbackOnly = ({ target }: CaseContext): void => {
-  if (!target.loopback || target.key !== undefined) throw new NotApplicable('no keyless server on loopback');
+const loopbackOnly = ({ target, wantsKey }: CaseContext): void => {
+  if (!target.loopback || wantsKey) throw new NotApplicable('no keyless server on loopback');
 };
 
 /** A wrong first message gets this error, and the end. */
@@ -279,51 +260,6 @@ export const HANDSHAKE: readonly ConformanceCase[] = [
       const bytes = Array.from(message, (byte) => Uint8Array.of(byte));
       wire.sendFragments([new Uint8Array(), ...bytes, new Uint8Array()]);
       mustEqual('the request', (await peer.next('description')).request, 7);
-    },
-  },
-  {
-    id: 'key-missing',
-    requirements: ['R-189'],
-    shows: 'an upgrade with a wrong key is refused with 401 and WWW-Authenticate',
-    profile: 'keys',
-    socket: true,
-    run: async (context) => {
-      const headers = await mustRefuse(context, { headers: { authorization: 'Bearer wrong' } }, 401);
-      check(/^bearer/i.test(headers['www-authenticate'] ?? ''), 'WWW-Authenticate: Bearer', () =>
-        String(headers['www-authenticate']),
-      );
-    },
-  },
-  {
-    id: 'key-in-query',
-    requirements: ['R-190'],
-    shows: 'a key in the query string is none',
-    profile: 'keys',
-    socket: true,
-    run: async (context) => {
-      const path = `?key=${context.target.key}&token=${context.target.key}&access_token=${context.target.key}`;
-      await mustRefuse(context, { path, headers: { authorization: '' } }, 401);
-    },
-  },
-  {
-    id: 'ticket',
-    requirements: ['R-191', 'R-192'],
-    shows: 'a ticket opens one WebSocket, and not a second',
-    profile: 'keys',
-    socket: true,
-    run: async (context) => {
-      const url = new URL('/v2/ticket', context.target.name.replace(/^ws/, 'http'));
-      const without = await fetch(url, { method: 'POST' });
-      mustEqual('the status without a key', without.status, 401);
-      const authorization = `Bearer ${context.target.key}`;
-      const answer = await fetch(url, { method: 'POST', headers: { authorization } });
-      mustEqual('the status with the key', answer.status, 200);
-      const { ticket } = (await answer.json()) as { readonly ticket: string };
-      const subprotocols = [SUBPROTOCOL, `tracewire.ticket.${ticket}`];
-      const wire = await mustOpen(context, { subprotocols, headers: { authorization: '' } });
-      mustEqual('the subprotocol', wire.subprotocol, SUBPROTOCOL);
-      wire.close();
-      await mustRefuse(context, { subprotocols, headers: { authorization: '' } }, 401);
     },
   },
 ];

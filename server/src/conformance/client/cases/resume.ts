@@ -1,6 +1,6 @@
 /** Section 2.4 of the page: a connection that ends amid a run. */
 import { sleep } from '../../mismatch.ts';
-import { anError, type ClientCase, type Judge, ONE, TUTORIAL, turn } from '../case.ts';
+import { ANY_ERROR, anError, type ClientCase, type Judge, ONE, TUTORIAL, turn } from '../case.ts';
 import { bigValue, printed, valueOfModule } from '../fixture.ts';
 import type { Script, ScriptedConnection } from '../scripted-connection.ts';
 import type { ScriptedRun } from '../scripted-run.ts';
@@ -181,6 +181,21 @@ const RESUMED: readonly ClientCase[] = [
     },
     judge: once,
   }),
+  resuming(
+    'key-revoked',
+    ['R-317'],
+    'a close with 4401 amid a run is an error, and it doesn’t come back with the same key',
+    {
+      prints: ANY_ERROR,
+      script: {
+        run: (run, { socket }) => {
+          run.begin();
+          socket.close(4401, 'the key was revoked');
+        },
+      },
+      judge: once,
+    },
+  ),
   resuming('run-ids', ['R-129'], 'its run ids are long enough to hold 120 random bits', {
     prints: ONE,
     script: {},

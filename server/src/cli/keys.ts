@@ -1,0 +1,100 @@
+/** `tracewire keys`: makes, lists and revokes the keys that a server asks for. A running server sees changes at once. */
+import { TracewireError } from '@tracewire/protocol';
+import { type Command, InvalidArgumentError } from 'commander';
+import {
+  defaultKeyFile,
+  editKeyFile,
+  KEY_NAME,
+  type KeyRecord,
+  readKeyFile,
+} from '../gateway/keys/key-file.ts';
+import { keyIdOf, makeKey } from '../gateway/keys/secret.ts';
+
+interface FileOption {
+  readonly keys: string;
+}
+
+const UNITS_MS = { m: 60_000, h: 3_600_000, d: 86_400_000 } as const;
+
+export function addKeys(parent: Command): void {
+  const keys = parent
+    .command('keys')
+    .description('Makes, lists and revokes the keys that a server asks for.');
+  const withFile = (command: Command): Command =>
+    command.option('--keys <file>', 'the key file', defaultKeyFile());
+  withFile(keys.command('make'))
+    .description('Makes a key and prints it, this once. The file keeps a hash only.')
+    .argument('<name>', 'whom or what it is for')
+    .option('--expires <when>', 'after a time (90d, 12h, 30m) or at a date (2030-01-31)', expiry)
+    .action(make);
+  withFile(keys.command('list')).description('Lists the keys.').option('--json', 'as JSON').action(list);
+  withFile(keys.command('revoke'))
+    .description('Makes a key worthless, at once: its connections and runs end.')
+    .argument('<key>', 'its id or name')
+    .action(revoke);
+}
+
+/** The key alone goes to stdout, for scripts. */
+async function make(name: string, { keys: file, expires }: FileOption & { expires?: string }): Promise<void> {
+  if (!KEY_NAME.test(name)) {
+    throw fault('A key’s name has 1 to 64 characters, and none that can’t be seen.');
+  }
+  const { id, key, sha256 } = makeKey();
+  const record: KeyRecord = { id, name, sha256, made: new Date().toISOString(), ...(expires && { expires }) };
+  await editKeyFile(file, (keys) => {
+    const other = keys.find((one) => one.name === name);
+    if (other)
+      throw fault(`There is a key ${JSON.stringify(name)} already (${other.id}). Choose another name.`);
+    return { keys: [...keys, record], result: undefined };
+  });
+  const until = expires === undefined ? '' : ` It expires at ${expires}.`;
+  process.stderr.write(
+    `Key ${id} for ${name}, in ${file}.${until} It is shown this once; clients take it as TRACEWIRE_KEY.\n`,
+  );
+  process.stdout.write(`${key}\n`);
+}
+
+function list({ keys: file, json }: FileOption & { json?: boolean }): void {
+  const keys = readKeyFile(file);
+  if (json) {
+    const shown = keys.map(({ sha256: _, ...rest }) => rest);
+    return void process.stdout.write(`${JSON.stringify(shown, undefined, 2)}\n`);
+  }
+  const rows = keys.map(({ id, name, made, expires }) => [id, made, stateOf(expires), name]);
+  const table = [['id', 'made', 'expires', 'name'], ...rows];
+  const widths = [0, 1, 2].map((column) => Math.max(...table.map((row) => row[column]?.length ?? 0)));
+  const line = (row: readonly string[]) =>
+    row.map((cell, index) => cell.padEnd(widths[index] ?? 0)).join('  ');
+  process.stdout.write(`${table.map(line).join('\n')}\n`);
+}
+
+async function revoke(wanted: string, { keys: file }: FileOption): Promise<void> {
+  readKeyFile(file);
+  const gone = await editKeyFile(file, (keys) => {
+    const id = keyIdOf(wanted);
+    const found = keys.find((key) => key.name === wanted || key.id === id);
+    if (!found) throw fault(`${file} has no key of that id or name. \`tracewire keys list\` shows all.`);
+    return { keys: keys.filter((key) => key !== found), result: found };
+  });
+  process.stderr.write(`Key ${gone.id} (${gone.name}) is revoked.\n`);
+}
+
+function stateOf(expires: string | undefined): string {
+  if (expires === undefined) return 'never';
+  return Date.parse(expires) <= Date.now() ? `${expires} (expired)` : expires;
+}
+
+function expiry(text: string): string {
+  const [, number, unit] = /^([1-9]\d{0,4})([mhd])$/.exec(text) ?? [];
+  const at = number
+    ? Date.now() + Number(number) * UNITS_MS[unit as keyof typeof UNITS_MS]
+    : Date.parse(/^\d{4}-\d\d-\d\d/.test(text) ? text : '');
+  if (!Number.isFinite(at))
+    throw new InvalidArgumentError('A time such as 90d or a date such as 2030-01-31 is wanted.');
+  if (at <= Date.now()) throw new InvalidArgumentError('That is in the past.');
+  return new Date(at).toISOString();
+}
+
+function fault(message: string): TracewireError {
+  return new TracewireError({ code: 'bad_configuration', message });
+}
