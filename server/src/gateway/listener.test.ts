@@ -4,7 +4,7 @@ import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import { WebSocket } from 'ws';
 import { Listener } from './listener.ts';
 import { SILENT } from './log.ts';
-import { isLoopback, originFault } from './origin.ts';
+import { isLoopback, originFault, originRules } from './origin.ts';
 import { DESCRIPTION } from './testing/scripted-host.ts';
 import { TestClient } from './testing/test-client.ts';
 import { floats, type Toy, TWO_SAVES, toy } from './testing/toy.ts';
@@ -254,8 +254,8 @@ describe('loopback', () => {
     },
   );
   it('a missing or malformed Host is refused', () => {
-    expect(originFault({})).toBeDefined();
-    expect(originFault({ host: 'local host' })).toBeDefined();
-    expect(originFault({ host: '[::1]:7331', origin: 'http://127.0.0.1' })).toBeUndefined();
+    expect(originFault({}, originRules('127.0.0.1'))).toBeDefined();
+    expect(originFault({ host: 'local host' }, originRules('127.0.0.1'))).toBeDefined();
+    expect(originFault({ host: '[::1]:7331', origin: 'http://127.0.0.1' }, originRules('127.0.0.1'))).toBeUndefined();
   });
 });
