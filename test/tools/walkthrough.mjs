@@ -239,7 +239,7 @@ function resumed() {
       bytes: true,
       note: 'Sent before the drop and lost with it; sent again, with the number that it had.',
     },
-    { from: 'server', header: status(run, 4, 'completed', { report: REPORT }) },
+    { from: 'server', header: status(run, 4, 'completed', { report: REPORT }), note: '' },
     {
       from: 'client',
       header: { type: 'ack', run, seq: 4 },
