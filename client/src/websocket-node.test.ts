@@ -74,7 +74,7 @@ test('a large payload that is a fragment of its own is not joined with its heade
     socket.close(1000);
   });
   const transport = await openWebSocket(await listening(http));
-  const seen: (readonly [Uint8Array, Uint8Array?])[] = [];
+  const seen: (readonly [Uint8Array, (Uint8Array | undefined)?])[] = [];
   await new Promise((resolve) => {
     transport.listen({ message: (...message) => seen.push(message), close: resolve });
   });
@@ -84,8 +84,8 @@ test('a large payload that is a fragment of its own is not joined with its heade
     [100_000],
     [100_006],
   ]);
-  expect(seen[0]?.[1]).toEqual(large);
-  expect(seen[1]?.[0]).toEqual(concat([small, small]));
+  expect(Buffer.compare(seen[0]?.[1] ?? small, large)).toBe(0);
+  expect([...(seen[1]?.[0] ?? [])]).toEqual([1, 2, 3, 1, 2, 3]);
 });
 
 test('a port where nobody listens is unreachable, with the address and what to do', async () => {

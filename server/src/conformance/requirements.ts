@@ -5,7 +5,16 @@
 
 export type Side = 'server' | 'client' | 'both';
 /** Everybody's part of the page, or what a capability (or a key) adds. */
-export type Profile = 'core' | 'resume' | 'detach' | 'keys' | 'invokes';
+export type Profile =
+  | 'core'
+  | 'resume'
+  | 'detach'
+  | 'keys'
+  | 'invokes'
+  | 'generation'
+  | 'sessions'
+  | 'blobs'
+  | 'functions';
 
 export interface Requirement {
   readonly id: string;
@@ -77,6 +86,10 @@ const STRETCHES: readonly Stretch[] = [
   [297, 297, 'server', 'resume'],
   [298, 300, 'server'],
   [302, 302, 'client', 'resume'],
+  [340, 357, 'server', 'generation'],
+  [358, 364, 'server', 'sessions'],
+  [365, 367, 'server', 'blobs'],
+  [368, 369, 'server', 'functions'],
 ];
 
 /** Requirements that no peer can check, with the reason. */

@@ -1,10 +1,12 @@
 /** All cases against a server, in the order in which they run and are reported. */
 
 import { ALWAYS } from './cases/always.ts';
+import { BLOBS, FUNCTIONS } from './cases/blobs.ts';
 import { CONVERSATION } from './cases/conversation.ts';
 import { DESCRIPTIONS } from './cases/descriptions.ts';
 import { FLOW } from './cases/flow.ts';
 import { FRAMES } from './cases/frames.ts';
+import { GENERATION } from './cases/generation.ts';
 import { GRAPHS } from './cases/graphs.ts';
 import { HANDSHAKE } from './cases/handshake.ts';
 import { INVOKES_CASES } from './cases/invokes.ts';
@@ -12,6 +14,7 @@ import { OPERATOR_CASES } from './cases/operators.ts';
 import { PAYLOADS } from './cases/payloads.ts';
 import { NOT_DETACHED, RESUMING } from './cases/resume.ts';
 import { RUNS } from './cases/runs.ts';
+import { SESSIONS } from './cases/sessions.ts';
 import { STATIC_ERRORS } from './cases/static-errors.ts';
 import type { ConformanceCase } from './cases.ts';
 
@@ -29,5 +32,9 @@ export const SERVER_CASES: readonly ConformanceCase[] = [
   NOT_DETACHED,
   ...RESUMING,
   ...INVOKES_CASES,
+  ...GENERATION,
+  ...SESSIONS,
+  ...BLOBS,
+  ...FUNCTIONS,
   ...ALWAYS,
 ];
