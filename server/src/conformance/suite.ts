@@ -16,6 +16,7 @@ import { NOT_DETACHED, RESUMING } from './cases/resume.ts';
 import { RUNS } from './cases/runs.ts';
 import { SESSIONS } from './cases/sessions.ts';
 import { STATIC_ERRORS } from './cases/static-errors.ts';
+import { TRIPWIRE } from './cases/tripwire.ts';
 import type { ConformanceCase } from './cases.ts';
 
 export const SERVER_CASES: readonly ConformanceCase[] = [
@@ -27,6 +28,7 @@ export const SERVER_CASES: readonly ConformanceCase[] = [
   ...RUNS,
   ...FLOW,
   ...GRAPHS,
+  ...TRIPWIRE,
   ...STATIC_ERRORS,
   ...OPERATOR_CASES,
   NOT_DETACHED,
