@@ -69,7 +69,7 @@ export class Connection {
     this.#settleWelcome = settle;
     this.#timer = setTimeout(() => this.close(noWelcome(address, WELCOME_MS)), WELCOME_MS);
     transport.listen({
-      message: (bytes) => this.#receive(bytes),
+      message: (bytes, payload) => this.#receive(bytes, payload),
       close: (code, reason) =>
         this.#end(connectionEnded(address, code, reason), 1000, isLost(code) || code === GOING_AWAY),
     });
@@ -109,10 +109,10 @@ export class Connection {
     this.#onClose(this, error, lost);
   }
 
-  #receive(bytes: Uint8Array): void {
+  #receive(bytes: Uint8Array, payload?: Uint8Array): void {
     if (this.#failure) return;
     try {
-      const decoded = decodeMessage(serverMessages, bytes);
+      const decoded = decodeMessage(serverMessages, bytes, payload);
       this.#mustFit(decoded.message.type, decoded.payload);
       dispatch(this.#handlers, decoded);
     } catch (error) {

@@ -58,6 +58,36 @@ test('carries messages both ways, whole, however they are fragmented, and tells 
   transport.send([concat([])]);
 });
 
+test('a large payload that is a fragment of its own is not joined with its header', async () => {
+  const large = new Uint8Array(100_000).map((_, index) => index % 251);
+  const small = Uint8Array.of(1, 2, 3);
+  const http = createServer();
+  const sockets = new WebSocketServer({ server: http });
+  sockets.on('connection', (socket) => {
+    const send = (parts: readonly Uint8Array[]): void => {
+      for (const [index, part] of parts.entries()) socket.send(part, { fin: index === parts.length - 1 });
+    };
+    send([small, large]);
+    send([small, small]);
+    send([large]);
+    send([small, small, large]);
+    socket.close(1000);
+  });
+  const transport = await openWebSocket(await listening(http));
+  const seen: (readonly [Uint8Array, (Uint8Array | undefined)?])[] = [];
+  await new Promise((resolve) => {
+    transport.listen({ message: (...message) => seen.push(message), close: resolve });
+  });
+  expect(seen.map((parts) => parts.map((part) => part?.byteLength))).toEqual([
+    [3, 100_000],
+    [6],
+    [100_000],
+    [100_006],
+  ]);
+  expect(Buffer.compare(seen[0]?.[1] ?? small, large)).toBe(0);
+  expect([...(seen[1]?.[0] ?? [])]).toEqual([1, 2, 3, 1, 2, 3]);
+});
+
 test('a port where nobody listens is unreachable, with the address and what to do', async () => {
   const http = createServer();
   const url = await listening(http);

@@ -1,7 +1,7 @@
 /** Node's WebSocket as a transport: the only file that knows `ws`. */
 import type { ClientRequest, IncomingMessage } from 'node:http';
 import type { Socket } from 'node:net';
-import { Inbox, SUBPROTOCOL, TracewireError } from '@tracewire/protocol';
+import { copyOf, Inbox, SUBPROTOCOL, TracewireError } from '@tracewire/protocol';
 import { WebSocket } from 'ws';
 import type { ClientTransport } from './connection.ts';
 import { unauthorized } from './faults.ts';
@@ -17,6 +17,8 @@ const OPTIONS = {
 };
 /** While something is awaited, a peer that answers no ping for so long is gone, whatever TCP believes. */
 const PING_MS = 20_000;
+/** What Node reads from a socket at once: `ws` hands out views of that for what is no longer. */
+const MOST_READ_BYTES = 64 * 1024;
 /** When it may be worth another try. */
 const REFUSED_RETRY_MS = 1000;
 /** Of a refusal's text. */
@@ -33,10 +35,10 @@ export function openWebSocket(
 ): Promise<ClientTransport> {
   const headers = key === undefined ? {} : { authorization: `Bearer ${key}` };
   const socket = new WebSocket(url, SUBPROTOCOL, { ...OPTIONS, headers });
-  socket.binaryType = 'arraybuffer';
+  socket.binaryType = 'fragments';
   const inbox = new Inbox();
   socket.on('message', (data, isBinary) => {
-    if (isBinary && data instanceof ArrayBuffer) inbox.deliver(new Uint8Array(data));
+    if (isBinary && Array.isArray(data)) deliver(inbox, data);
     // No frame at all.
     else inbox.deliver(new Uint8Array());
   });
@@ -53,6 +55,14 @@ export function openWebSocket(
     // After the opening, an error is always followed by a close, which tells.
     socket.on('error', (cause) => reject(unreachable(url, cause)));
   });
+}
+
+/** A large payload that came as a fragment of its own stays one; it is ws's own copy, so views of it may be kept. */
+function deliver(inbox: Inbox, fragments: readonly Uint8Array[]): void {
+  const [head, payload, ...more] = fragments;
+  if (head && payload && more.length === 0 && payload.byteLength > MOST_READ_BYTES)
+    inbox.deliver(head, payload);
+  else inbox.deliver(copyOf(fragments));
 }
 
 function transportOf(

@@ -12,8 +12,12 @@ export interface Decoded<T extends MessageTable> {
 }
 
 /** Throws `bad_frame`, `unknown_message`, `not_offered` or `bad_message`, and nothing else. */
-export function decodeMessage<T extends MessageTable>(table: T, bytes: Uint8Array): Decoded<T> {
-  return checkFrame(table, decodeFrame(bytes));
+export function decodeMessage<T extends MessageTable>(
+  table: T,
+  bytes: Uint8Array,
+  payload?: Uint8Array,
+): Decoded<T> {
+  return checkFrame(table, decodeFrame(bytes, payload));
 }
 
 export function checkFrame<T extends MessageTable>(table: T, { header, payload }: Frame): Decoded<T> {

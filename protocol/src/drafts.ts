@@ -5,12 +5,22 @@
 import * as z from 'zod/mini';
 import { portDescription } from './description.ts';
 import { errorBody, TracewireError } from './errors.ts';
-import { dtype, id, uint, utf8 } from './fields.ts';
+import { dtype, id, name, uint } from './fields.ts';
 
 const sha256 = z.string().check(z.regex(/^[0-9a-f]{64}$/));
 const dims = z.array(uint.check(z.lt(2 ** 31))).check(z.maxLength(8));
 const ports = z.array(portDescription).check(z.maxLength(64));
-const integer = z.int();
+
+const generate = z.strictObject({
+  maxNewTokens: uint.check(z.gte(1)),
+  temperature: z.optional(z.number().check(z.gte(0))),
+  topK: z.optional(uint.check(z.gte(1))),
+  topP: z.optional(z.number().check(z.gt(0), z.lte(1))),
+  repetitionPenalty: z.optional(z.number().check(z.gt(0))),
+  seed: z.optional(uint),
+  stopTokens: z.optional(z.array(uint).check(z.maxLength(64))),
+  stopStrings: z.optional(z.array(name).check(z.maxLength(64))),
+});
 
 interface Draft {
   readonly capability: string;
@@ -26,6 +36,7 @@ export const draftMessages: Readonly<Record<string, Draft>> = {
       run: id,
       seq: uint,
       invoke: z.optional(uint),
+      trace: z.optional(uint),
       step: uint,
       id: uint,
       text: z.string(),
@@ -78,29 +89,27 @@ export const draftFields: readonly DraftField[] = [
     capability: 'generation',
     schema: z.union([
       uint,
-      z.strictObject({ start: z.optional(integer), end: z.optional(integer), step: z.optional(integer) }),
+      z.array(uint).check(z.maxLength(4096)),
+      z.strictObject({
+        start: z.optional(uint),
+        end: z.optional(uint),
+        step: z.optional(uint.check(z.gte(1))),
+      }),
     ]),
   },
   {
     messages: RUN,
     path: ['options', 'generate'],
     capability: 'generation',
-    schema: z.strictObject({
-      maxNewTokens: uint,
-      temperature: z.optional(z.number().check(z.gte(0))),
-      topK: z.optional(uint.check(z.gte(1))),
-      topP: z.optional(z.number().check(z.gt(0), z.lte(1))),
-      repetitionPenalty: z.optional(z.number().check(z.gt(0))),
-      seed: z.optional(uint),
-      stopTokens: z.optional(z.array(uint).check(z.maxLength(64))),
-      stopStrings: z.optional(z.array(utf8(512)).check(z.maxLength(64))),
-    }),
+    schema: generate,
   },
   {
     messages: RUN,
     path: ['traces'],
     capability: 'sessions',
-    schema: z.array(z.unknown()).check(z.minLength(1)),
+    schema: z
+      .array(z.strictObject({ graph: z.unknown(), generate: z.optional(generate) }))
+      .check(z.minLength(1)),
   },
   {
     messages: RUN,
@@ -116,7 +125,12 @@ export const draftFields: readonly DraftField[] = [
 export const draftNodes: Readonly<Record<string, Draft>> = {
   earlier: {
     capability: 'sessions',
-    schema: z.strictObject({ kind: z.literal('earlier'), trace: uint, node: uint }),
+    schema: z.strictObject({
+      kind: z.literal('earlier'),
+      trace: uint,
+      node: uint,
+      step: z.optional(uint),
+    }),
   },
   call: {
     capability: 'functions',

@@ -47,6 +47,23 @@ describe('a frame', () => {
     expect(encodeFrame({ type: 'x' }, [payload])[1]).toBe(payload);
   });
 
+  it('is read alike in two parts, wherever they part, and takes its payload as it is', () => {
+    const whole = encode({ type: 'x', text: 'as long as it takes' }, [Uint8Array.of(1, 2, 3)]);
+    for (let at = 0; at <= whole.length; at++) {
+      expect(decodeFrame(whole.subarray(0, at), whole.subarray(at))).toEqual(decodeFrame(whole));
+    }
+    const payload = new Uint8Array(16);
+    const [head = payload] = encodeFrame({ type: 'x' });
+    expect(decodeFrame(head, payload).payload).toBe(payload);
+  });
+
+  it('is refused alike in two parts', () => {
+    const wrong = encode({ type: 'x' }, [Uint8Array.of(1)]).fill(7, 13, 14);
+    for (let at = 0; at <= wrong.length; at++) {
+      expect(() => decodeFrame(wrong.subarray(0, at), wrong.subarray(at))).toThrow('padding');
+    }
+  });
+
   it('may have an empty payload', () => {
     expect(decodeFrame(encode({ type: 'x' })).payload.length).toBe(0);
   });

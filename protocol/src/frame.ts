@@ -39,8 +39,24 @@ export function encodeFrame(header: Header, payload: readonly Uint8Array[] = [])
   return [head, ...payload];
 }
 
-/** Splits a message. Throws `bad_frame`, and nothing else, for anything that is not one. */
-export function decodeFrame(message: Uint8Array): Frame {
+/**
+ * Splits a message, given whole or in two parts as a transport delivers it. Throws `bad_frame`, and nothing else, for
+ * anything that is not one.
+ */
+export function decodeFrame(message: Uint8Array, rest?: Uint8Array): Frame {
+  if (!rest) return decodeWhole(message);
+  // Usually the header is the first part and nothing else is.
+  if (headEnd(message) !== message.byteLength) return decodeWhole(concat([message, rest]));
+  return { ...decodeWhole(message), payload: rest };
+}
+
+/** Where the payload begins, if the bytes begin a frame. */
+function headEnd(bytes: Uint8Array): number | undefined {
+  if (bytes.byteLength < 8) return undefined;
+  return align8(4 + new DataView(bytes.buffer, bytes.byteOffset).getUint32(0, true));
+}
+
+function decodeWhole(message: Uint8Array): Frame {
   if (message.byteLength < 8) throw badFrame(`a message of ${message.byteLength} bytes is no frame`);
   const view = new DataView(message.buffer, message.byteOffset, message.byteLength);
   const length = view.getUint32(0, true);

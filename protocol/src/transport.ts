@@ -1,7 +1,11 @@
 /** The one interface between a conversation and whatever carries it. Logic never touches a socket. */
 
 export interface TransportHandlers {
-  message(bytes: Uint8Array): void;
+  /**
+   * One message. Where `payload` is given, `bytes` ends with the first part as its sender gave it, and `payload` is the
+   * rest, in a buffer of its own: a large payload is not copied only to stand behind its header.
+   */
+  message(bytes: Uint8Array, payload?: Uint8Array): void;
   /** Called once, whichever side closed; `reason` is for people. */
   close(code: number, reason: string): void;
 }
@@ -42,7 +46,7 @@ export function copyOf(parts: readonly Uint8Array[]): Uint8Array<ArrayBuffer> {
 /** Keeps what arrives until somebody listens; the shared half of every transport. */
 export class Inbox {
   #handlers: TransportHandlers | undefined;
-  #waiting: Uint8Array[] = [];
+  #waiting: (readonly [bytes: Uint8Array, payload?: Uint8Array])[] = [];
   #closed: { code: number; reason: string } | undefined;
   #flushing = false;
   #told = false;
@@ -57,9 +61,9 @@ export class Inbox {
     this.#flush();
   }
 
-  deliver(bytes: Uint8Array): void {
+  deliver(...message: readonly [bytes: Uint8Array, payload?: Uint8Array]): void {
     if (this.#closed) return;
-    this.#waiting.push(bytes);
+    this.#waiting.push(message);
     this.#flush();
   }
 
@@ -81,8 +85,8 @@ export class Inbox {
     if (this.#flushing || !this.#handlers) return;
     this.#flushing = true;
     try {
-      for (let bytes = this.#waiting.shift(); bytes; bytes = this.#waiting.shift()) {
-        this.#handlers.message(bytes);
+      for (let next = this.#waiting.shift(); next; next = this.#waiting.shift()) {
+        this.#handlers.message(...next);
       }
       if (!this.#closed || this.#told) return;
       this.#told = true;

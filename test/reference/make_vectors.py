@@ -13,6 +13,7 @@ import struct
 from pathlib import Path
 
 import msgpack
+from vectors.capabilities import make_capabilities
 from vectors.errors import make_errors
 from vectors.fields import make_field_rejections
 from vectors.forms import make_forms
@@ -22,7 +23,7 @@ from vectors.limits import make_limits
 from vectors.payloads import make_payload_rejections
 from vectors.tensors import make_sequences, make_tensors
 from vectors.values import make_value_rejections
-from vectors.wire import ERRORS, GOLDEN, REJECTIONS, SEQUENCES
+from vectors.wire import CAPABILITIES, ERRORS, GOLDEN, REJECTIONS, SEQUENCES
 
 ROOT = Path(__file__).resolve().parents[2]
 VECTORS = ROOT / "test/conformance/vectors"
@@ -32,12 +33,14 @@ VERSION = "tracewire.v1-draft"
 def files():
     for make in (make_client, make_server, make_tensors, make_forms, make_limits, make_sequences, make_errors,
                  make_frame_rejections, make_header_rejections, make_field_rejections, make_value_rejections,
-                 make_payload_rejections):  # fmt: skip
+                 make_payload_rejections, make_capabilities):  # fmt: skip
         make()
     for name, cases in GOLDEN.items():
         yield f"golden/{name}.json", cases
     for name, cases in REJECTIONS.items():
         yield f"rejections/{name}.json", cases
+    for name, cases in CAPABILITIES.items():
+        yield f"capabilities/{name}.json", cases
     yield "sequences.json", SEQUENCES
     yield "errors.json", ERRORS
 
@@ -84,7 +87,7 @@ def check_schemas(written):
         validators[path.parent.name, path.stem] = Draft202012Validator(schema)
     valid = refused = 0
     for name, cases in written.items():
-        for case in cases if name != "sequences.json" else ():
+        for case in () if name == "sequences.json" or name.startswith("capabilities/") else cases:
             if case.get("code") == "bad_frame" and name != "errors.json" or case.get("code") == "unknown_message":
                 continue
             header = header_of(bytes_of(case["hex"]))

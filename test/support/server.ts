@@ -8,6 +8,7 @@ import { fileURLToPath } from 'node:url';
 export const ROOT = fileURLToPath(new URL('../../', import.meta.url));
 export const TINY_GPT2 = path.join(ROOT, 'server/models/tiny-gpt2');
 export const TINY_LLAMA = path.join(ROOT, 'test/fixtures/tiny-llama');
+export const TRIPWIRE = path.join(ROOT, 'test/fixtures/tripwire');
 /** Tests prepare models in a folder of their own, and share it. */
 export const CACHE = path.join(tmpdir(), 'tracewire-test-cache');
 const CLI = path.join(ROOT, 'server/dist/cli/main.js');

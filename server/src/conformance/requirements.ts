@@ -5,7 +5,16 @@
 
 export type Side = 'server' | 'client' | 'both';
 /** Everybody's part of the page, or what a capability (or a key) adds. */
-export type Profile = 'core' | 'resume' | 'detach' | 'keys' | 'invokes';
+export type Profile =
+  | 'core'
+  | 'resume'
+  | 'detach'
+  | 'keys'
+  | 'invokes'
+  | 'generation'
+  | 'sessions'
+  | 'blobs'
+  | 'functions';
 
 export interface Requirement {
   readonly id: string;
@@ -80,6 +89,10 @@ const STRETCHES: readonly Stretch[] = [
   [310, 315, 'server', 'keys'],
   [316, 316, 'server'],
   [317, 317, 'client'],
+  [340, 357, 'server', 'generation'],
+  [358, 364, 'server', 'sessions'],
+  [365, 367, 'server', 'blobs'],
+  [368, 369, 'server', 'functions'],
 ];
 
 /** Requirements that no peer can check, with the reason. */

@@ -5,6 +5,7 @@ import type { CaseContext, ConformanceCase } from './cases.ts';
 import { Mismatch, NotApplicable, within } from './mismatch.ts';
 import { ModelFacts } from './model-facts.ts';
 import { Peer } from './peer.ts';
+import { offeredBy } from './plain-peer.ts';
 import type { CaseResult } from './results.ts';
 import type { Target } from './wire.ts';
 
@@ -50,7 +51,8 @@ async function lookAround({ target, model, timeoutMs }: RunnerOptions): Promise<
   const notes = new Notebook();
   const peer = new Peer(await target.connect(), { notes, timeoutMs, model: model ?? '' });
   try {
-    const { capabilities } = await peer.hello(['resume', 'detach', 'invokes']);
+    const capabilities = await offeredBy(target, timeoutMs);
+    await peer.hello(['resume', 'detach', 'invokes']);
     const plain = new Peer(await target.connect(), { notes, timeoutMs, model: model ?? '' });
     const welcome = await plain.hello();
     plain.wire.close();

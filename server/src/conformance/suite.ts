@@ -1,10 +1,12 @@
 /** All cases against a server, in the order in which they run and are reported. */
 
 import { ALWAYS } from './cases/always.ts';
+import { BLOBS, FUNCTIONS } from './cases/blobs.ts';
 import { CONVERSATION } from './cases/conversation.ts';
 import { DESCRIPTIONS } from './cases/descriptions.ts';
 import { FLOW } from './cases/flow.ts';
 import { FRAMES } from './cases/frames.ts';
+import { GENERATION } from './cases/generation.ts';
 import { GRAPHS } from './cases/graphs.ts';
 import { HANDSHAKE } from './cases/handshake.ts';
 import { INVOKES_CASES } from './cases/invokes.ts';
@@ -13,7 +15,9 @@ import { OPERATOR_CASES } from './cases/operators.ts';
 import { PAYLOADS } from './cases/payloads.ts';
 import { NOT_DETACHED, RESUMING } from './cases/resume.ts';
 import { RUNS } from './cases/runs.ts';
+import { SESSIONS } from './cases/sessions.ts';
 import { STATIC_ERRORS } from './cases/static-errors.ts';
+import { TRIPWIRE } from './cases/tripwire.ts';
 import type { ConformanceCase } from './cases.ts';
 
 export const SERVER_CASES: readonly ConformanceCase[] = [
@@ -25,6 +29,7 @@ export const SERVER_CASES: readonly ConformanceCase[] = [
   ...RUNS,
   ...FLOW,
   ...GRAPHS,
+  ...TRIPWIRE,
   ...STATIC_ERRORS,
   ...OPERATOR_CASES,
   NOT_DETACHED,
@@ -32,5 +37,9 @@ export const SERVER_CASES: readonly ConformanceCase[] = [
   ...INVOKES_CASES,
   KEYLESS,
   ...KEYS,
+  ...GENERATION,
+  ...SESSIONS,
+  ...BLOBS,
+  ...FUNCTIONS,
   ...ALWAYS,
 ];

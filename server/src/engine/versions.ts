@@ -50,35 +50,50 @@ export function valuesAt({ place, point }: Hook): readonly string[] {
 
 export type WriteHook = Hook & { readonly value: string };
 
+/** A hook point at which a value is written, with its writes in their order: all of them are seen alike. */
+interface Site {
+  readonly place: Place;
+  readonly point: HookPoint;
+  readonly rank: number;
+  readonly writes: WriteHook[];
+}
+
 /**
  * The versions that writes make of the model's values, and who sees which. Writing an output changes what is
  * outside the module; writing an input what is inside.
  */
 export class Versions {
-  readonly #writes: readonly WriteHook[];
+  /** By value, in the model's order. There are few of a value, however many writes a graph has. */
+  readonly #sites = new Map<string, Site[]>();
   readonly #model: Model;
 
+  /** `writes` are in the order in which they act. */
   constructor(writes: readonly WriteHook[], model: Model) {
-    this.#writes = writes;
     this.#model = model;
-    for (const write of writes) this.#refusePartial(write);
+    for (const write of writes) this.#add(write);
   }
 
   boundaries(): number[] {
-    return this.#writes.map((write) => write.point.boundary);
+    return [...this.#sites.values()].flatMap((sites) => sites.map(({ point }) => point.boundary));
   }
 
   /** The version that a node of the model uses. */
   usedBy(node: number, value: string): ValueKey {
     const modules = this.#model.tree.scopes[node] ?? [];
-    return this.#last(value, (write) => write.point.boundary <= node && reaches(write, modules));
+    const site = this.#sites
+      .get(value)
+      ?.findLast(({ place, point }) => point.boundary <= node && reaches(place, modules));
+    return versionOf(site?.writes.at(-1)?.node, value);
   }
 
   /** The version that a hook sees: as a consumer inside its module for an input, outside it for an output. */
   seenBy(hook: Hook, value: string): ValueKey {
     const inside = ancestors(hook.point.module);
     const modules = hook.place.port === 'input' ? inside : inside.slice(0, -1);
-    return this.#last(value, (write) => isBefore(write, hook) && reaches(write, modules));
+    const site = this.#sites
+      .get(value)
+      ?.findLast((candidate) => lastBefore(candidate, hook) && reaches(candidate.place, modules));
+    return versionOf(site && lastBefore(site, hook)?.node, value);
   }
 
   planned(hook: Hook, nodes: readonly GraphNode[]): PlannedWrite {
@@ -96,9 +111,16 @@ export class Versions {
     };
   }
 
-  #last(value: string, applies: (write: WriteHook) => boolean): ValueKey {
-    const write = this.#writes.findLast((write) => write.value === value && applies(write));
-    return write ? versionOf(write.node, value) : value;
+  #add(write: WriteHook): void {
+    const sites = this.#sites.get(write.value) ?? [];
+    this.#sites.set(write.value, sites);
+    const last = sites.at(-1);
+    if (last?.rank === write.rank) {
+      last.writes.push(write);
+      return;
+    }
+    this.#refusePartial(write);
+    sites.push({ place: write.place, point: write.point, rank: write.rank, writes: [write] });
   }
 
   /** A write must come before all that should see it; where the exporter moved a node ahead, it can't. */
@@ -106,7 +128,7 @@ export class Versions {
     const { graph, tree } = this.#model;
     const early = graph
       .consumers(write.value)
-      .find((node) => node < write.point.boundary && reaches(write, tree.scopes[node] ?? []));
+      .find((node) => node < write.point.boundary && reaches(write.place, tree.scopes[node] ?? []));
     if (early === undefined) return;
     throw new TracewireError({
       code: 'no_hook',
@@ -117,14 +139,23 @@ export class Versions {
   }
 }
 
-const versionOf = (write: number, value: string): ValueKey => `${value}@${write}`;
+const versionOf = (write: number | undefined, value: string): ValueKey =>
+  write === undefined ? value : `${value}@${write}`;
 
-function isBefore(write: WriteHook, hook: Hook): boolean {
-  return compareHooks(write, hook) < 0;
+/** The last write of a site that acts before a hook. */
+function lastBefore({ writes }: Site, hook: Hook): WriteHook | undefined {
+  let [from, to] = [0, writes.length];
+  while (from < to) {
+    const middle = (from + to) >> 1;
+    const write = writes[middle];
+    if (write && compareHooks(write, hook) < 0) from = middle + 1;
+    else to = middle;
+  }
+  return writes[from - 1];
 }
 
-/** Whether a write is seen from within these modules, outermost first. */
-function reaches({ place }: WriteHook, modules: readonly string[]): boolean {
+/** Whether a write at a place is seen from within these modules, outermost first. */
+function reaches(place: Place, modules: readonly string[]): boolean {
   const inside = place.module === '' || modules.includes(place.module);
   return place.port === 'input' ? inside : !inside || place.module === '';
 }

@@ -175,7 +175,7 @@ def in_hex(data):
 
 # --- cases ---
 
-GOLDEN, REJECTIONS, SEQUENCES, ERRORS = {}, {}, [], []
+GOLDEN, REJECTIONS, SEQUENCES, ERRORS, CAPABILITIES = {}, {}, [], [], {}
 
 
 def golden_case(id, direction, message, about, payload=None):
