@@ -85,6 +85,10 @@ export class HostLink {
     this.#handle.kill();
   }
 
+  bytes(): Promise<number | undefined> {
+    return this.#handle.bytes?.() ?? Promise.resolve(undefined);
+  }
+
   /** Ends a host that can't go on: what is under way is lost. */
   abandon(reason: string): void {
     this.#handle.kill();

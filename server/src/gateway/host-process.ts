@@ -15,7 +15,7 @@ import { Inbox, TracewireError, type Transport } from '@tracewire/protocol';
 import { socketTransport } from '../host/socket-transport.ts';
 import type { HostHandle } from './host-handle.ts';
 import type { Log } from './log.ts';
-import { watchMemory } from './memory-watch.ts';
+import { ownBytes, watchMemory } from './memory-watch.ts';
 
 const MAIN = fileURLToPath(new URL('../host/main.js', import.meta.url));
 /** A host's own lines in our log, at most this long each. */
@@ -62,7 +62,11 @@ function connectProcess(
       );
       server.once('connection', (socket) => {
         log.debug({ model, hostPid: child.pid }, 'host connected');
-        resolve({ transport: hostTransport(socket, child, ended), kill: () => child.kill('SIGKILL') });
+        resolve({
+          transport: hostTransport(socket, child, ended),
+          kill: () => child.kill('SIGKILL'),
+          bytes: async () => (child.pid === undefined ? undefined : ownBytes(child.pid)),
+        });
       });
     });
   }).finally(() => server.close());

@@ -81,6 +81,11 @@ export class ServedModel {
     return this.#keeper.link !== undefined;
   }
 
+  /** Memory of its host, without mapped files; undefined where there is none or that can't be told. */
+  async hostBytes(): Promise<number | undefined> {
+    return this.#keeper.link?.bytes();
+  }
+
   /** Whether nobody would miss it now, or it has had its time. */
   get mayUnload(): boolean {
     if (this.#current || this.#keeper.starting) return false;
