@@ -133,7 +133,8 @@ export class Gateway implements Services {
 
   async #quiet(mostMs: number): Promise<void> {
     const until = performance.now() + mostMs;
-    while (this.#allRuns.some((runs) => runs.busy) && performance.now() < until) await sleep(Math.min(POLL_MS, mostMs));
+    while (this.#allRuns.some((runs) => runs.busy) && performance.now() < until)
+      await sleep(Math.min(POLL_MS, mostMs));
   }
 
   /** Closes all connections, gives all runs up, and ends all hosts. */

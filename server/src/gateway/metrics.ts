@@ -25,7 +25,7 @@ export class Metrics implements Meter {
     collectDefaultMetrics({ register: this.#registry });
     this.#gauge('connections', 'Clients that are connected.', [], (gauge) => gauge.set(gateway.connections));
     this.#gauge('held_bytes', 'Bytes of messages that wait for their clients.', [], (gauge) =>
-      gauge.set(gateway.runs.heldBytes),
+      gauge.set(gateway.heldBytes),
     );
     this.#gauge('waiting_runs', 'Runs that wait.', ['model'], (gauge) => {
       for (const model of gateway.models.values()) gauge.set({ model: model.name }, model.runs.waiting);
