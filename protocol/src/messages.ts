@@ -11,7 +11,8 @@ const capabilities = z.array(name).check(z.maxLength(64));
 const errors = z.array(errorBody).check(z.maxLength(100));
 
 const positive = uint.check(z.gte(1));
-const limits = z.strictObject({
+/** A client takes in limits that it doesn't know: servers bound what they like. */
+const limits = z.looseObject({
   /** Bytes of a message to the server. */
   messageBytes: positive,
   nodes: positive,
@@ -31,6 +32,14 @@ const limits = z.strictObject({
   resumeMs: z.optional(uint),
   /** How long an ended detached run is kept; with the capability `detach`. */
   retainMs: z.optional(uint),
+  /** How long a run may take from `running` on. */
+  runMs: z.optional(uint),
+  /** Runs that may wait for one model. */
+  queuedRuns: z.optional(uint),
+  /** Runs of one key that have not ended, on all its connections. */
+  keyRuns: z.optional(uint),
+  /** Connections of one key at a time. */
+  connections: z.optional(uint),
 });
 
 const runOptions = z.strictObject({
@@ -38,6 +47,8 @@ const runOptions = z.strictObject({
   deadlineMs: z.optional(positive),
   /** The run outlives its connection; with the capability `detach`. */
   detach: z.optional(z.literal(true)),
+  /** W3C trace context, for the server's log. */
+  traceparent: z.optional(z.string().check(z.regex(/^[0-9a-f]{2}-[0-9a-f]{32}-[0-9a-f]{16}-[0-9a-f]{2}$/))),
 });
 
 export const report = z.strictObject({
@@ -115,6 +126,7 @@ export const serverMessages = {
       ...ofRun,
       state: z.enum(RUN_STATES),
       position: z.optional(uint),
+      waitMs: z.optional(uint),
       warnings: z.optional(errors),
       errors: z.optional(errors.check(z.minLength(1))),
       report: z.optional(report),
@@ -130,7 +142,13 @@ export const serverMessages = {
     text: z.optional(utf8(20_000)),
     value: z.optional(valueRef),
   }),
-  progress: z.strictObject({ type: z.literal('progress'), run: id, done: uint, total: uint }),
+  progress: z.strictObject({
+    type: z.literal('progress'),
+    run: id,
+    done: uint,
+    total: uint,
+    phase: z.optional(z.enum(['loading'])),
+  }),
 };
 
 /** A table of messages: type → schema. */
@@ -154,12 +172,13 @@ export type RunState = (typeof RUN_STATES)[number];
 function hasItsFields(status: {
   readonly state: RunState;
   readonly position?: unknown;
+  readonly waitMs?: unknown;
   readonly warnings?: unknown;
   readonly errors?: unknown;
   readonly report?: unknown;
 }): boolean {
-  const { state, position, warnings, errors: faults, report: told } = status;
-  if (position !== undefined && state !== 'queued') return false;
+  const { state, position, waitMs, warnings, errors: faults, report: told } = status;
+  if ((position ?? waitMs) !== undefined && state !== 'queued') return false;
   if (warnings !== undefined && state !== 'received') return false;
   if ((faults !== undefined) !== (state === 'failed')) return false;
   return told === undefined ? state !== 'completed' : isTerminal(state);

@@ -78,6 +78,14 @@ export class Engine {
     return engine;
   }
 
+  /** What a model is, without loading anything that could run. Throws as `load` does. */
+  static async describe(options: EngineOptions, onProgress: OnProgress): Promise<ModelDescription> {
+    const runtimeIn = (weightsFolder: string): Runtime => onnxRuntime({ ...options, weightsFolder });
+    const prepared = await prepareModel(options.folder, options.cache, runtimeIn, onProgress);
+    await Tokenizer.load(prepared.files);
+    return (await assembleModel(options.name, prepared)).description;
+  }
+
   get description(): ModelDescription {
     return this.#model.description;
   }

@@ -61,4 +61,25 @@ describe('cancel', () => {
     await settle();
     expect(states(other, 'c')).toEqual(['received', 'queued', 'queued', 'running']);
   });
+
+  it('ends a host that goes on all the same; the run ends as cancelled, the next one runs', async () => {
+    const server = await toy({ stuckMs: 20 });
+    const client = await server.client();
+    await begin(server, client, 'a');
+    client.send(runOf('b'));
+    client.send({ type: 'cancel', run: 'a' });
+    expect(await client.end('a')).toMatchObject({ state: 'cancelled' });
+    expect(server.hosts[0]?.killed).toBe(true);
+    while (server.hosts.length < 2 || states(client, 'b').at(-1) !== 'running') await settle();
+  });
+
+  it('comes by itself for a run that takes longer than the server allows', async () => {
+    const server = await toy({ runMs: 20, stuckMs: 20 });
+    const client = await server.client();
+    await begin(server, client, 'a');
+    expect(await client.end('a')).toMatchObject({
+      state: 'failed',
+      errors: [{ code: 'deadline_exceeded', wanted: 'at most 20 ms' }],
+    });
+  });
 });

@@ -17,12 +17,15 @@ export class ConnectionRuns implements Follower {
   readonly #gateway: Services;
   readonly #runs: KeyRuns;
   readonly #send: (parts: readonly Uint8Array[]) => void;
+  readonly #lane: string;
   /** Those that both sides have announced. */
   #capabilities: ReadonlySet<string> = new Set();
 
-  constructor(gateway: Services, runs: KeyRuns, send: (parts: readonly Uint8Array[]) => void) {
+  /** `runs` are those of the client's key; `lane`: whose turn it is in a queue. */
+  constructor(gateway: Services, runs: KeyRuns, lane: string, send: (parts: readonly Uint8Array[]) => void) {
     this.#gateway = gateway;
     this.#runs = runs;
+    this.#lane = lane;
     this.#send = send;
   }
 
@@ -42,6 +45,7 @@ export class ConnectionRuns implements Follower {
     if (batch !== undefined) this.#mustOffer('invokes', batch);
     const known = this.#runs.get(message.run);
     if (known) return this.#retry(known, message, payload);
+    this.#mustNotDrain();
     this.#mustBeAllowed();
     const model = this.#gateway.model(message.model);
     const warnings = this.#check(message, payload);
@@ -52,6 +56,8 @@ export class ConnectionRuns implements Follower {
       payload,
       model,
       hostId: this.#gateway.nextRunId(),
+      lane: this.#lane,
+      meter: this.#gateway.meter,
       limits: this.#gateway.limits,
       content: this.#capabilities.has('resume') ? contentOf(message, payload) : undefined,
       hasRoom: (bytes) => this.#runs.hasRoom(bytes),
@@ -123,11 +129,23 @@ export class ConnectionRuns implements Follower {
     });
   }
 
+  #mustNotDrain(): void {
+    if (!this.#gateway.draining) return;
+    throw new TracewireError({
+      code: 'shutting_down',
+      message: 'The server is going away and takes no more runs.',
+      retryAfterMs: QUEUE_RETRY_MS,
+    });
+  }
+
   #mustBeAllowed(): void {
     const { limits } = this.#gateway;
     const runs = this.#runs.followedBy(this);
     if (runs.filter((run) => !run.ended).length >= limits.runs) {
       throw tooManyRuns(`${limits.runs} runs of this connection have not ended.`);
+    }
+    if (limits.keyRuns !== undefined && this.#runs.unended >= limits.keyRuns) {
+      throw tooManyRuns(`${limits.keyRuns} runs of this key have not ended.`);
     }
     // What detached ones hold has a bound of its own.
     const unread = runs.filter((run) => !run.detached);

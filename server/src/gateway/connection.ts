@@ -28,6 +28,14 @@ import type { Services } from './services.ts';
 type Client<K extends ClientMessage['type']> = Extract<ClientMessage, { type: K }>;
 type Subject = { readonly run?: string; readonly request?: number };
 
+/** Who is at the other end. */
+export interface Peer {
+  /** Those of its key. */
+  readonly runs: KeyRuns;
+  /** Whose turn it is in a queue: the key, or where there are none the connection. */
+  readonly lane: string;
+}
+
 export class Connection {
   readonly #gateway: Services;
   readonly #transport: Transport;
@@ -38,12 +46,11 @@ export class Connection {
   #closed = false;
   #helloTimer: NodeJS.Timeout | undefined;
 
-  /** `runs` are those of the client's key. */
-  constructor(gateway: Services, runs: KeyRuns, transport: Transport, onClose: () => void) {
+  constructor(gateway: Services, peer: Peer, transport: Transport, onClose: () => void) {
     this.#gateway = gateway;
     this.#transport = transport;
     this.#onClose = onClose;
-    this.#runs = new ConnectionRuns(gateway, runs, (parts) => transport.send(parts));
+    this.#runs = new ConnectionRuns(gateway, peer.runs, peer.lane, (parts) => transport.send(parts));
     this.#requests = new Requests(gateway, (message) => this.#send(message));
   }
 

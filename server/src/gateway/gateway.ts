@@ -3,14 +3,20 @@
  * whatever transport it is given, so that a WebSocket, a local client and a test are the same to it.
  */
 import { randomUUID } from 'node:crypto';
-import type { Limits, Transport } from '@tracewire/protocol';
+import { setTimeout as sleep } from 'node:timers/promises';
+import type { ErrorBody, Limits, Transport } from '@tracewire/protocol';
 import { findModel } from './admission.ts';
 import { Connection } from './connection.ts';
 import { KeyRuns } from './key-runs.ts';
-import { DEFAULT_LIMITS, HELLO_MS } from './limits.ts';
+import { DEFAULT_LIMITS, HELLO_MS, QUEUE_RETRY_MS } from './limits.ts';
 import type { Log } from './log.ts';
+import { type Meter, NO_METER } from './meter.ts';
 import type { ServedModel } from './served-model.ts';
 import type { Services } from './services.ts';
+
+/** How long clients have to take in how their runs ended. */
+const FAREWELL_MS = 2000;
+const POLL_MS = 20;
 
 export interface GatewayOptions {
   /** Loaded models; the first is the default. */
@@ -19,6 +25,7 @@ export interface GatewayOptions {
   /** The server's version, for the welcome. */
   readonly version: string;
   readonly limits?: Limits;
+  readonly meter?: Meter;
   readonly helloMs?: number;
 }
 
@@ -37,10 +44,13 @@ export class Gateway implements Services {
   readonly log: Log;
   readonly version: string;
   readonly helloMs: number;
+  readonly meter: Meter;
+  draining = false;
   /** With the id of the key that each came with. */
   readonly #connections = new Map<Connection, string | undefined>();
   readonly #runsByKey = new Map<string, KeyRuns>();
   #runs = 0;
+  #accepted = 0;
 
   constructor(options: GatewayOptions) {
     this.models = new Map(options.models.map((model) => [model.name, model]));
@@ -48,12 +58,15 @@ export class Gateway implements Services {
     this.runs = new KeyRuns(this.limits);
     this.log = options.log;
     this.version = options.version;
+    this.meter = options.meter ?? NO_METER;
     this.helloMs = options.helloMs ?? HELLO_MS;
   }
 
   /** Serves one client until its transport closes; it sees the runs of its key. */
   serve(transport: Transport, { key, closed }: ServeOptions = {}): void {
-    const connection = new Connection(this, this.runsOf(key), transport, () => {
+    this.#accepted += 1;
+    const peer = { runs: this.runsOf(key), lane: key ?? `c${this.#accepted}` };
+    const connection = new Connection(this, peer, transport, () => {
       this.#connections.delete(connection);
       closed?.();
     });
@@ -88,11 +101,47 @@ export class Gateway implements Services {
     return `r${this.#runs}`;
   }
 
+  get #allRuns(): KeyRuns[] {
+    return [this.runs, ...this.#runsByKey.values()];
+  }
+
+  /** Bytes of messages that wait for their clients. */
+  get heldBytes(): number {
+    return this.#allRuns.reduce((sum, runs) => sum + runs.heldBytes, 0);
+  }
+
+  get connections(): number {
+    return this.#connections.size;
+  }
+
+  /**
+   * Takes no more runs, waits until those that are there have ended and their clients have all of them, or the grace
+   * is over; ends the rest with `shutting_down`, and closes.
+   */
+  async drain(graceMs: number): Promise<void> {
+    this.draining = true;
+    await this.#quiet(graceMs);
+    const error: ErrorBody = {
+      code: 'shutting_down',
+      message: `The server is going away; the run had not ended ${graceMs} ms after it was told to.`,
+      retryAfterMs: QUEUE_RETRY_MS,
+    };
+    for (const runs of this.#allRuns) runs.expire(error);
+    await this.#quiet(FAREWELL_MS);
+    this.close();
+  }
+
+  async #quiet(mostMs: number): Promise<void> {
+    const until = performance.now() + mostMs;
+    while (this.#allRuns.some((runs) => runs.busy) && performance.now() < until)
+      await sleep(Math.min(POLL_MS, mostMs));
+  }
+
   /** Closes all connections, gives all runs up, and ends all hosts. */
   close(): void {
     for (const connection of [...this.#connections.keys()])
       connection.close(1001, 'the server is going away');
-    for (const runs of [this.runs, ...this.#runsByKey.values()]) runs.close();
+    for (const runs of this.#allRuns) runs.close();
     for (const model of this.models.values()) model.close();
   }
 }

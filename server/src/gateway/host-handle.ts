@@ -7,6 +7,8 @@ export interface HostHandle {
   readonly transport: Transport;
   /** Ends it at once, whatever it is doing. */
   kill(): void;
+  /** Memory of its own, without mapped files; undefined where that can't be told. */
+  bytes?(): Promise<number | undefined>;
 }
 
 /** Starts a host: a process of its own (host-process.ts), or a thread for a local run. */

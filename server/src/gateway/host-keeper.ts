@@ -19,6 +19,8 @@ export interface HostKeeperOptions {
   readonly log: Log;
   /** Multiplies the waits; tests shorten them. */
   readonly waitFactor?: number;
+  /** Waits until there is memory for the model; what it gives is called when the start is over. */
+  room(): Promise<() => void>;
   loading(loading: Loading): void;
   loaded(description: ModelDescription): void;
   /** The host with the current run is gone. */
@@ -47,6 +49,17 @@ export class HostKeeper {
     return this.#start();
   }
 
+  /** Starts a host that learns the model's description, and ends it again. */
+  async describe(): Promise<void> {
+    const link = await this.#connect();
+    try {
+      this.#options.loaded(await link.load({ ...this.#options.config, describeOnly: true }));
+    } finally {
+      this.#loading = undefined;
+      link.close();
+    }
+  }
+
   /** The host, started if need be. Rejects with `host_lost` when it can't be had. */
   ready(): Promise<HostLink> {
     if (this.#link) return Promise.resolve(this.#link);
@@ -59,6 +72,21 @@ export class HostKeeper {
   /** A run went through, so the next loss starts from the shortest wait again. */
   works(): void {
     this.#losses = 0;
+  }
+
+  get starting(): boolean {
+    return this.#loading !== undefined || this.#restarting !== undefined;
+  }
+
+  /** Ends the host, to be started again when it is wanted. */
+  rest(): void {
+    this.#link?.close();
+    this.#link = undefined;
+  }
+
+  /** Ends a host that can't go on; it counts as lost. */
+  kill(reason: string): void {
+    this.#link?.abandon(reason);
   }
 
   close(): void {
@@ -99,7 +127,30 @@ export class HostKeeper {
   }
 
   async #start(): Promise<HostLink> {
-    const { config, start, loading, loaded } = this.#options;
+    const over = await this.#options.room();
+    try {
+      return await this.#load(await this.#connect());
+    } finally {
+      this.#loading = undefined;
+      over();
+    }
+  }
+
+  async #load(link: HostLink): Promise<HostLink> {
+    try {
+      const description = await link.load(this.#options.config);
+      if (this.#closing.signal.aborted) throw shuttingDown();
+      this.#link = link;
+      this.#options.loaded(description);
+      return link;
+    } catch (error) {
+      link.close();
+      throw error;
+    }
+  }
+
+  async #connect(): Promise<HostLink> {
+    const { config, start, loading } = this.#options;
     const handle = await start();
     const link = new HostLink(handle, {
       model: config.name,
@@ -108,18 +159,7 @@ export class HostKeeper {
     });
     this.#loading = link;
     if (this.#closing.signal.aborted) link.close();
-    try {
-      const description = await link.load(config);
-      if (this.#closing.signal.aborted) throw shuttingDown();
-      this.#link = link;
-      loaded(description);
-      return link;
-    } catch (error) {
-      link.close();
-      throw error;
-    } finally {
-      this.#loading = undefined;
-    }
+    return link;
   }
 
   #lost(link: HostLink, error: TracewireError): void {

@@ -85,6 +85,16 @@ export class HostLink {
     this.#handle.kill();
   }
 
+  bytes(): Promise<number | undefined> {
+    return this.#handle.bytes?.() ?? Promise.resolve(undefined);
+  }
+
+  /** Ends a host that can't go on: what is under way is lost. */
+  abandon(reason: string): void {
+    this.#handle.kill();
+    this.#lose(reason);
+  }
+
   #ask<T>(asked: Map<number, Asked<T>>, command: (request: number) => HostCommand): Promise<T> {
     return new Promise((resolve, reject) => {
       if (this.#over) return reject(this.#over);

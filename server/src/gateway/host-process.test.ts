@@ -90,6 +90,30 @@ describe('a host process', () => {
     expect(lines.sort()).toEqual(['host: echo hello err', 'host: echo hello out']);
   });
 
+  it.skipIf(process.platform !== 'linux')(
+    'that takes too much memory is ended, and that is said',
+    async () => {
+      const lost: string[] = [];
+      const handle = await startHostProcess({
+        model: 'fixture',
+        log: SILENT,
+        main,
+        memoryBytes: 300 * 1024 * 1024,
+      });
+      const host = new HostLink(handle, {
+        model: 'fixture',
+        loading() {},
+        lost: ({ message }) => lost.push(message),
+      });
+      closing.push(host);
+      await host.load(config);
+      await expect(host.tokenize('grow')).rejects.toMatchObject({
+        code: 'host_lost',
+        message: expect.stringMatching(/it took \d+ bytes of memory, and 314572800 are allowed/),
+      });
+    },
+  );
+
   it('that can’t start is reported, not waited for', async () => {
     const missing = startHostProcess({ model: 'fixture', log: SILENT, main: `${main}.gone` });
     await expect(missing).rejects.toMatchObject({

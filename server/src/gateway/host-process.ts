@@ -15,6 +15,7 @@ import { Inbox, TracewireError, type Transport } from '@tracewire/protocol';
 import { socketTransport } from '../host/socket-transport.ts';
 import type { HostHandle } from './host-handle.ts';
 import type { Log } from './log.ts';
+import { ownBytes, watchMemory } from './memory-watch.ts';
 
 const MAIN = fileURLToPath(new URL('../host/main.js', import.meta.url));
 /** A host's own lines in our log, at most this long each. */
@@ -26,6 +27,8 @@ export interface HostProcessOptions {
   /** The model, for the log. */
   readonly model: string;
   readonly log: Log;
+  /** A process that takes more memory of its own is ended; mapped files don't count. */
+  readonly memoryBytes?: number | undefined;
   /** The program that the process runs; tests have one of their own. */
   readonly main?: string;
 }
@@ -42,20 +45,28 @@ export async function startHostProcess(options: HostProcessOptions): Promise<Hos
   }
 }
 
-function connectProcess(path: string, { model, log, main = MAIN }: HostProcessOptions): Promise<HostHandle> {
+function connectProcess(
+  path: string,
+  { model, log, memoryBytes, main = MAIN }: HostProcessOptions,
+): Promise<HostHandle> {
   const server = createServer();
   return new Promise<HostHandle>((resolve, reject) => {
     server.once('error', reject);
     server.listen(path, () => {
       const child = spawn(process.execPath, [main, path], { stdio: ['ignore', 'pipe', 'pipe'] });
       logLines(child, model, log);
-      const ended = exitOf(child);
+      const tooMuch = memoryBytes === undefined ? undefined : watchMemory(child, memoryBytes);
+      const ended = exitOf(child).then((reason) => tooMuch?.() ?? reason);
       ended.then((reason) =>
         reject(new TracewireError({ code: 'host_lost', message: `No host: ${reason}.` })),
       );
       server.once('connection', (socket) => {
         log.debug({ model, hostPid: child.pid }, 'host connected');
-        resolve({ transport: hostTransport(socket, child, ended), kill: () => child.kill('SIGKILL') });
+        resolve({
+          transport: hostTransport(socket, child, ended),
+          kill: () => child.kill('SIGKILL'),
+          bytes: async () => (child.pid === undefined ? undefined : ownBytes(child.pid)),
+        });
       });
     });
   }).finally(() => server.close());

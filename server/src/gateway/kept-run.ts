@@ -3,6 +3,7 @@
  * without one, how long a detached one stays after its end, and its deadline. What happens in the run is run.ts's.
  */
 import { type ClientMessage, type ErrorBody, encodeFrame, type Limits } from '@tracewire/protocol';
+import type { Meter } from './meter.ts';
 import { Outbox } from './outbox.ts';
 import { Run } from './run.ts';
 import type { ServedModel } from './served-model.ts';
@@ -18,6 +19,9 @@ export interface KeptRunOptions {
   readonly model: ServedModel;
   /** The gateway's own id towards the host. */
   readonly hostId: string;
+  /** Whose turn it is in the queue: the key, or where there are none the connection. */
+  readonly lane: string;
+  readonly meter: Meter;
   readonly limits: Limits;
   /** What a retry must ask for too (content.ts); undefined where retries aren't spoken of. */
   readonly content: string | undefined;
@@ -61,11 +65,14 @@ export class KeptRun {
     this.#run = new Run({
       id: this.id,
       hostId: rest.hostId,
+      lane: rest.lane,
+      model: rest.model.name,
+      meter: rest.meter,
       work: { graph: message.graph, payload },
       outbox: this.#outbox,
       logBytes: limits.savedBytes,
       hasRoom: (bytes) => !this.#detached || rest.hasRoom(bytes),
-      progress: (done, total) => this.#progress(done, total),
+      progress: (done, total, phase) => this.#progress(done, total, phase),
       ended: () => this.#ended(),
     });
   }
@@ -80,6 +87,11 @@ export class KeptRun {
 
   get detached(): boolean {
     return this.#detached;
+  }
+
+  /** Whether all its messages have been acknowledged. */
+  get settled(): boolean {
+    return this.#outbox.settled;
   }
 
   get heldBytes(): number {
@@ -123,6 +135,12 @@ export class KeptRun {
     if (!this.ended) this.#options.model.cancel(this.#run);
   }
 
+  /** Ends the run as failed with this error, unless it has ended. */
+  expire(error: ErrorBody): void {
+    this.#run.expire(error);
+    this.cancel();
+  }
+
   /** Its connection has ended; whether it was lost, so that the client may come back for the run. */
   leave(mayReturn: boolean): void {
     this.#follower = undefined;
@@ -144,8 +162,8 @@ export class KeptRun {
     this.#options.gone(this);
   }
 
-  #progress(done: number, total: number): void {
-    this.#follower?.send(encodeFrame({ type: 'progress', run: this.id, done, total }));
+  #progress(done: number, total: number, phase: 'loading' | undefined): void {
+    this.#follower?.send(encodeFrame({ type: 'progress', run: this.id, done, total, phase }));
   }
 
   #startDeadline(): void {
@@ -153,8 +171,7 @@ export class KeptRun {
     if (deadlineMs === undefined || deadlineMs > LONGEST_TIMER_MS) return;
     this.#deadline = setTimeout(() => {
       const message = `The run had not ended ${deadlineMs} ms after it was received.`;
-      this.#run.expire({ code: 'deadline_exceeded', message });
-      this.cancel();
+      this.expire({ code: 'deadline_exceeded', message });
     }, deadlineMs).unref();
   }
 

@@ -2,7 +2,7 @@
  * The runs of one key, by their ids (PROTOCOL.md, section 2.4); a server without keys has one for everybody. They belong
  * to no connection, so that they can outlive one. It bounds what runs without a connection may take.
  */
-import { type Limits, TracewireError } from '@tracewire/protocol';
+import { type ErrorBody, type Limits, TracewireError } from '@tracewire/protocol';
 import type { Follower, KeptRun } from './kept-run.ts';
 import { DETACHED_RUNS, detachedBytes, QUEUE_RETRY_MS, WAITING_RUNS, waitingBytes } from './limits.ts';
 
@@ -17,6 +17,23 @@ export class KeyRuns {
   /** Runs that are kept, ended or not. */
   get size(): number {
     return this.#runs.size;
+  }
+
+  /** Runs that have not ended. */
+  get unended(): number {
+    let count = 0;
+    for (const run of this.#runs.values()) if (!run.ended) count += 1;
+    return count;
+  }
+
+  /** Whether a run has not ended, or a client has not yet taken in all of one that it follows. */
+  get busy(): boolean {
+    return [...this.#runs.values()].some((run) => !run.ended || (run.follower && !run.settled));
+  }
+
+  /** Ends all runs that have not ended with this error. */
+  expire(error: ErrorBody): void {
+    for (const run of [...this.#runs.values()]) if (!run.ended) run.expire(error);
   }
 
   /** Bytes that are kept for clients. */

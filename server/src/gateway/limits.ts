@@ -23,6 +23,13 @@ export const DEFAULT_LIMITS: Limits = {
   resumeMs: 60_000,
   /** Results that nobody fetches. */
   retainMs: 15 * 60_000,
+  /** A run that holds the model for ever. */
+  runMs: 10 * 60_000,
+  queuedRuns: 256,
+  /** One key that fills the queue from many connections. */
+  keyRuns: 256,
+  /** Connections that cost memory and do nothing. */
+  connections: 256,
 };
 
 /**
@@ -47,9 +54,6 @@ export function detachedBytes(limits: Limits): number {
   return 3 * limits.savedBytes;
 }
 
-/** Runs that wait for one model: beyond it a client learns at once that it should come back later. */
-export const QUEUED_RUNS = 256;
-
 /** What a client is told to wait when the queue is full. */
 export const QUEUE_RETRY_MS = 1000;
 
@@ -58,6 +62,9 @@ export const OPEN_REQUESTS = 64;
 
 /** Time for `hello`: idle connections are not free. */
 export const HELLO_MS = 10_000;
+
+/** A host that has been told to cancel, or whose run is over its time, and goes on all the same. */
+export const STUCK_MS = 10_000;
 
 /** How often a peer must show that it lives. */
 export const PING_MS = 30_000;

@@ -15,6 +15,7 @@ import {
 import type { hostEvents } from '../host/messages.ts';
 import { Assembly } from './assembly.ts';
 import type { RunEvents, Work } from './host-handle.ts';
+import type { Meter } from './meter.ts';
 import type { Outbox } from './outbox.ts';
 
 type HostEvent<K extends keyof typeof hostEvents> = MessageOf<typeof hostEvents, K>;
@@ -31,13 +32,18 @@ export interface RunOptions {
   readonly id: string;
   /** The gateway's own id towards the host, for clients choose theirs freely. */
   readonly hostId: string;
+  /** Whose turn it is in the queue: the key, or where there are none the connection. */
+  readonly lane: string;
   readonly work: Work;
   readonly outbox: Outbox;
+  /** The model's name, for the meter. */
+  readonly model: string;
+  readonly meter: Meter;
   /** Bytes that logs may add before their values are left out. */
   readonly logBytes: number;
   /** Whether so many bytes more may be kept for the client. */
   hasRoom(bytes: number): boolean;
-  progress(done: number, total: number): void;
+  progress(done: number, total: number, phase?: 'loading'): void;
   /** Called once, after the terminal status. */
   ended(): void;
 }
@@ -45,6 +51,7 @@ export interface RunOptions {
 export class Run implements RunEvents {
   readonly id: string;
   readonly hostId: string;
+  readonly lane: string;
   readonly outbox: Outbox;
   readonly #options: RunOptions;
   #work: Work | undefined;
@@ -53,12 +60,15 @@ export class Run implements RunEvents {
   /** Set once the run can only end as `cancelled`, or as failed with this error. */
   #verdict: 'cancelled' | ErrorBody | undefined;
   #assembly: Assembly | undefined;
+  readonly #received = performance.now();
+  #begun: number | undefined;
   /** Saves that have had no outcome yet. */
   readonly #open: Set<number>;
 
   constructor(options: RunOptions) {
     this.id = options.id;
     this.hostId = options.hostId;
+    this.lane = options.lane;
     this.outbox = options.outbox;
     this.#options = options;
     this.#work = options.work;
@@ -74,16 +84,18 @@ export class Run implements RunEvents {
     this.#enter('received', warnings.length > 0 ? { warnings: [...warnings] } : {});
   }
 
-  queued(position: number): void {
+  /** `waitMs`: about how long until it begins, where that is known. */
+  queued(position: number, waitMs?: number): void {
     if (this.#position === position) return;
     this.#position = position;
-    this.#enter('queued', { position });
+    this.#enter('queued', { position, waitMs });
   }
 
   /** Says that the run begins, and gives what the host needs; it isn't kept. */
   running(): Work | undefined {
     const work = this.#work;
     this.#work = undefined;
+    this.#begun = performance.now();
     this.#enter('running', {});
     return work;
   }
@@ -100,6 +112,11 @@ export class Run implements RunEvents {
 
   progress({ done, total }: HostEvent<'progress'>): void {
     if (!this.ended) this.#options.progress(done, total);
+  }
+
+  /** The model that it waits for is being loaded. */
+  loading(done: number, total: number): void {
+    if (!this.ended) this.#options.progress(done, total, 'loading');
   }
 
   value(event: HostEvent<'value'>, payload: Uint8Array): void {
@@ -140,6 +157,7 @@ export class Run implements RunEvents {
     for (const save of [...this.#open]) this.#accessError(save, ending.missing(save));
     const failed = ending.state === 'failed' ? { errors: ending.errors.slice(0, 100) } : {};
     this.#enter(ending.state, { ...failed, report });
+    this.#measure(ending.state, report);
     this.#options.ended();
   }
 
@@ -163,7 +181,16 @@ export class Run implements RunEvents {
       return this.#accessError(assembly.save, noRoom(assembly.save));
     }
     if (this.ended || !this.#open.delete(assembly.save)) return;
+    this.#options.meter.valueBytes(this.#options.model, assembly.bytes);
     for (const { message, payload } of assembly.messages()) this.outbox.push(message, payload);
+  }
+
+  #measure(state: FinalState, report: Report | undefined): void {
+    const now = performance.now();
+    const { model, meter } = this.#options;
+    const queuedMs = (this.#begun ?? now) - this.#received;
+    const ranMs = this.#begun === undefined ? undefined : now - this.#begun;
+    meter.runEnded({ model, state, queuedMs, ranMs, report });
   }
 
   #accessError(save: number, error: ErrorBody): void {

@@ -3,36 +3,54 @@ import { type ModelDescription, ModelIndex, type TracewireError } from '@tracewi
 import type { LoadConfig, Loading, StartHost, Tokens } from './host-handle.ts';
 import { HostKeeper, type HostKeeperOptions } from './host-keeper.ts';
 import type { HostLink } from './host-link.ts';
+import { STUCK_MS } from './limits.ts';
 import type { Log } from './log.ts';
+import type { Meter } from './meter.ts';
 import { RunQueue } from './queue.ts';
 import type { Run } from './run.ts';
+import type { Shelf } from './shelf.ts';
 
 export interface ServedModelOptions {
   readonly config: LoadConfig;
   readonly start: StartHost;
   readonly log: Log;
+  readonly meter?: Meter;
   readonly waitFactor?: number;
-  readonly queuedRuns?: number;
+  readonly queuedRuns?: number | undefined;
+  /** How long a run may take once it has begun. */
+  readonly runMs?: number | undefined;
+  /** How long a host may go on after a cancel before it is ended. */
+  readonly stuckMs?: number;
+  /** Where it shares memory with other models. */
+  readonly shelf?: Shelf | undefined;
   loading?(loading: Loading): void;
 }
 
 export class ServedModel {
   readonly name: string;
+  readonly #options: ServedModelOptions;
   readonly #keeper: HostKeeper;
   readonly #queue: RunQueue;
   readonly #log: Log;
   #index: ModelIndex | undefined;
   #current: Run | undefined;
+  #begun = 0;
+  #timer: NodeJS.Timeout | undefined;
   #closed = false;
+  /** Both on the clock of `performance.now`. */
+  #usedAt = 0;
+  #loadedAt = 0;
 
-  /** Call `load` before anything else. */
+  /** Call `load` or `describe` before anything else. */
   constructor(options: ServedModelOptions) {
     this.name = options.config.name;
+    this.#options = options;
     this.#log = options.log;
     this.#queue = new RunQueue(options.queuedRuns);
     const keeper: HostKeeperOptions = {
       ...options,
-      loading: (loading) => options.loading?.(loading),
+      room: async () => (await options.shelf?.room(this)) ?? (() => {}),
+      loading: (loading) => this.#loading(loading),
       loaded: (description) => this.#describe(description),
       lost: (error) => this.#lost(error),
     };
@@ -44,6 +62,11 @@ export class ServedModel {
     await this.#keeper.first();
   }
 
+  /** Learns the model's description and lets go of the host: the model is loaded when it is wanted. */
+  async describe(): Promise<void> {
+    await this.#keeper.describe();
+  }
+
   get index(): ModelIndex {
     if (!this.#index) throw new Error(`${this.name} has not been loaded`);
     return this.#index;
@@ -53,12 +76,45 @@ export class ServedModel {
     return this.index.description;
   }
 
+  /** Whether its weights are in memory. */
+  get loaded(): boolean {
+    return this.#keeper.link !== undefined;
+  }
+
+  /** Memory of its host, without mapped files; undefined where there is none or that can't be told. */
+  async hostBytes(): Promise<number | undefined> {
+    return this.#keeper.link?.bytes();
+  }
+
+  /** Whether nobody would miss it now, or it has had its time. */
+  get mayUnload(): boolean {
+    if (this.#current || this.#keeper.starting) return false;
+    return this.#queue.length === 0 || this.#mustYield;
+  }
+
+  get usedAt(): number {
+    return this.#usedAt;
+  }
+
+  get loadedAt(): number {
+    return this.#loadedAt;
+  }
+
+  get closed(): boolean {
+    return this.#closed;
+  }
+
+  /** Runs that wait, and the one that runs. */
+  get runs(): { readonly waiting: number; readonly running: number } {
+    return { waiting: this.#queue.length, running: this.#running };
+  }
+
   async tokenize(text: string): Promise<Tokens> {
-    return (await this.#keeper.ready()).tokenize(text);
+    return (await this.#host()).tokenize(text);
   }
 
   async detokenize(ids: number[]): Promise<string> {
-    return (await this.#keeper.ready()).detokenize(ids);
+    return (await this.#host()).detokenize(ids);
   }
 
   /** Throws `queue_full`; ask before the run is told that it was received. */
@@ -80,12 +136,31 @@ export class ServedModel {
       this.#queue.announce(this.#running);
     } else if (this.#current === run) {
       this.#keeper.link?.cancel(run.hostId);
+      this.#watch(run);
     }
+  }
+
+  /** Lets go of the weights until the model is wanted again, which may be at once. */
+  unload(): void {
+    this.#log.info({ model: this.name }, 'model unloaded');
+    this.#keeper.rest();
+    this.proceed();
+  }
+
+  /** Goes on with the runs that wait: another model wanted this one's room and no longer does. */
+  proceed(): void {
+    this.#pump();
   }
 
   close(): void {
     this.#closed = true;
+    clearTimeout(this.#timer);
     this.#keeper.close();
+  }
+
+  #host(): Promise<HostLink> {
+    this.#usedAt = performance.now();
+    return this.#keeper.ready();
   }
 
   get #running(): number {
@@ -99,33 +174,62 @@ export class ServedModel {
   #pump(): void {
     if (this.#current || this.#queue.length === 0 || this.#closed) return;
     const link = this.#keeper.link;
-    if (link) this.#begin(link);
-    else this.#revive();
+    if (!link) this.#revive();
+    else if (!this.#mustYield) this.#begin(link);
+  }
+
+  get #mustYield(): boolean {
+    return this.#options.shelf?.mustYield(this) ?? false;
   }
 
   #begin(link: HostLink): void {
     const run = this.#queue.shift();
     if (!run) return;
     this.#current = run;
+    this.#begun = performance.now();
+    this.#usedAt = this.#begun;
     const work = run.running();
     if (!work) return this.#ended(run);
     this.#log.debug({ model: this.name, run: run.hostId }, 'run begins');
+    const { runMs } = this.#options;
+    if (runMs !== undefined) this.#timer = setTimeout(() => this.#overdue(run, runMs), runMs).unref();
     link.run(run.hostId, work, run, () => {
       this.#keeper.works();
+      this.#queue.took(performance.now() - this.#begun);
       this.#ended(run);
     });
   }
 
+  #overdue(run: Run, runMs: number): void {
+    run.expire({
+      code: 'deadline_exceeded',
+      message: `The run took longer than the ${runMs} ms that this server allows one.`,
+      wanted: `at most ${runMs} ms`,
+    });
+    this.cancel(run);
+  }
+
+  /** A host that doesn't come to an end is of no use to the runs that wait. */
+  #watch(run: Run): void {
+    clearTimeout(this.#timer);
+    const stuckMs = this.#options.stuckMs ?? STUCK_MS;
+    this.#timer = setTimeout(() => {
+      if (this.#current === run) this.#keeper.kill(`it did not stop within ${stuckMs} ms of a cancel`);
+    }, stuckMs).unref();
+  }
+
   #ended(run: Run): void {
     this.#log.debug({ model: this.name, run: run.hostId }, 'run ended');
+    clearTimeout(this.#timer);
     this.#current = undefined;
+    this.#usedAt = performance.now();
     this.#pump();
     this.#queue.announce(this.#running);
   }
 
   /** Also without a run that waits, so that the next one finds a host. */
   #revive(): void {
-    this.#keeper.ready().then(
+    this.#host().then(
       () => {
         this.#pump();
         this.#queue.announce(this.#running);
@@ -142,12 +246,20 @@ export class ServedModel {
 
   #lost(error: TracewireError): void {
     const run = this.#current;
+    clearTimeout(this.#timer);
     this.#current = undefined;
+    this.#options.meter?.hostLost(this.name);
     run?.finish('failed', { errors: [error.body] });
     this.#revive();
   }
 
+  #loading(loading: Loading): void {
+    this.#options.loading?.(loading);
+    for (const run of this.#queue.waiting()) run.loading(loading.done, loading.total);
+  }
+
   #describe(description: ModelDescription): void {
+    this.#loadedAt = performance.now();
     if (this.#index?.description.id === description.id) return;
     this.#index = new ModelIndex(description);
   }

@@ -1,6 +1,7 @@
 /** What the gateway offers to each of its connections. */
 import type { Limits } from '@tracewire/protocol';
 import type { Log } from './log.ts';
+import type { Meter } from './meter.ts';
 import type { ServedModel } from './served-model.ts';
 
 export interface Services {
@@ -13,6 +14,9 @@ export interface Services {
   readonly limits: Limits;
   readonly helloMs: number;
   readonly log: Log;
+  readonly meter: Meter;
+  /** Whether the server takes no more runs, for it is going away. */
+  readonly draining: boolean;
   /** Throws `unknown_model`. */
   model(name: string): ServedModel;
   /** A run's id towards a host. */

@@ -25,6 +25,8 @@ export const hostCommands = {
     savedBytes: uint,
     /** Tokens of a pass over several prompts, padding counted. */
     batchTokens: z.optional(uint),
+    /** Only says what the model is; nothing is loaded that could run. */
+    describeOnly: z.optional(z.literal(true)),
   }),
   run: z.strictObject({ type: z.literal('run'), run, graph }),
   cancel: z.strictObject({ type: z.literal('cancel'), run }),

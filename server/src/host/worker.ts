@@ -17,6 +17,7 @@ import {
   valueBytes,
 } from '@tracewire/protocol';
 import { Engine } from '../engine/engine.ts';
+import type { OnProgress } from '../engine/intake/prepare.ts';
 import type { RunListener } from '../engine/outcomes.ts';
 import type { EngineThreadData } from './engine-thread.ts';
 import { hostCommands, type hostEvents } from './messages.ts';
@@ -58,12 +59,14 @@ function send(event: Event, payload: readonly Uint8Array[] = []): void {
   transport.send(encodeFrame(event as Event & { type: string }, payload));
 }
 
-async function load({ type: _, chunkBytes: bytes, ...options }: Load): Promise<void> {
+async function load({ type: _, chunkBytes: bytes, describeOnly, ...options }: Load): Promise<void> {
   chunkBytes = bytes;
+  const onProgress: OnProgress = (phase, done, total) => send({ type: 'loading', phase, done, total });
   try {
-    engine = await Engine.load(options, (phase, done, total) =>
-      send({ type: 'loading', phase, done, total }),
-    );
+    if (describeOnly) {
+      return send({ type: 'loaded', description: await Engine.describe(options, onProgress) });
+    }
+    engine = await Engine.load(options, onProgress);
     send({ type: 'loaded', description: engine.description });
   } catch (error) {
     send({ type: 'load_failed', error: toErrorBody(error, 'model_unsupported') });

@@ -1,6 +1,6 @@
 /**
  * A host process for tests, with no model in it. Text tells it what to do: `crash` exits, `hang` answers
- * nothing, `echo …` writes to stdout and stderr; a run never ends.
+ * nothing, `grow` takes memory and answers nothing, `echo …` writes to stdout and stderr; a run never ends.
  */
 import { connect } from 'node:net';
 import { decodeMessage, encodeFrame } from '@tracewire/protocol';
@@ -23,6 +23,7 @@ const description = {
   parameters: [],
 };
 
+const grown = [];
 const answers = {
   load: () => send({ type: 'loaded', description }),
   run: () => {},
@@ -34,6 +35,7 @@ const answers = {
       process.stdout.write(`${text} out\n`);
       process.stderr.write(`${text} err\n`);
     }
+    if (text === 'grow') return void setInterval(() => grown.push(Buffer.alloc(64 * 1024 * 1024, 1)), 20);
     if (text !== 'hang') send({ type: 'tokens', request, ids: [process.pid], tokens: ['pid'] });
   },
 };

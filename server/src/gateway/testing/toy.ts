@@ -24,9 +24,11 @@ interface ToyOptions {
   readonly answer?: Answer;
   readonly queuedRuns?: number;
   readonly helloMs?: number;
+  readonly runMs?: number;
+  readonly stuckMs?: number;
 }
 
-export async function toy({ limits, answer, queuedRuns, helloMs }: ToyOptions = {}): Promise<Toy> {
+export async function toy({ limits, answer, helloMs, ...rest }: ToyOptions = {}): Promise<Toy> {
   const { start, hosts } = scriptedHosts(answer);
   const config = {
     name: 'toy',
@@ -42,7 +44,7 @@ export async function toy({ limits, answer, queuedRuns, helloMs }: ToyOptions = 
     start,
     log: SILENT,
     waitFactor: 0.001,
-    ...(queuedRuns === undefined ? {} : { queuedRuns }),
+    ...rest,
   });
   await model.load();
   const gateway = new Gateway({
