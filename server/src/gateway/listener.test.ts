@@ -15,7 +15,7 @@ const sockets: WebSocket[] = [];
 
 beforeEach(async () => {
   server = await toy();
-  listener = await Listener.bind({ host: '127.0.0.1', port: 0, pingMs: 50 });
+  listener = await Listener.bind({ host: '127.0.0.1', port: 0, pingMs: 1000 });
   listener.open(server.gateway);
 });
 

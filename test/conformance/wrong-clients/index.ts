@@ -117,8 +117,8 @@ const CONVERSATION: readonly Row[] = [
     'offers no subprotocol',
     'client-tutorial',
     'client/src/websocket-node.ts',
-    'new WebSocket(url, SUBPROTOCOL, OPTIONS)',
-    'new WebSocket(url, OPTIONS)',
+    'new WebSocket(url, SUBPROTOCOL, { ...OPTIONS, headers })',
+    'new WebSocket(url, { ...OPTIONS, headers })',
   ],
   [
     'offers compression',
