@@ -256,6 +256,8 @@ describe('loopback', () => {
   it('a missing or malformed Host is refused', () => {
     expect(originFault({}, originRules('127.0.0.1'))).toBeDefined();
     expect(originFault({ host: 'local host' }, originRules('127.0.0.1'))).toBeDefined();
-    expect(originFault({ host: '[::1]:7331', origin: 'http://127.0.0.1' }, originRules('127.0.0.1'))).toBeUndefined();
+    expect(
+      originFault({ host: '[::1]:7331', origin: 'http://127.0.0.1' }, originRules('127.0.0.1')),
+    ).toBeUndefined();
   });
 });

@@ -25,6 +25,8 @@ export const hostCommands = {
     savedBytes: uint,
     /** Tokens of a pass over several prompts, padding counted. */
     batchTokens: z.optional(uint),
+    /** Bytes of all results of a run's operators. */
+    intermediateBytes: uint,
   }),
   run: z.strictObject({ type: z.literal('run'), run, graph }),
   cancel: z.strictObject({ type: z.literal('cancel'), run }),

@@ -36,6 +36,7 @@ export async function toy({ limits, answer, queuedRuns, helloMs }: ToyOptions = 
     threads: 0,
     chunkBytes: 64,
     savedBytes: 4096,
+    intermediateBytes: 4096,
   } as const;
   const model = new ServedModel({
     config,
