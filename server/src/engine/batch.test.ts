@@ -316,7 +316,7 @@ describe('a batch', () => {
     const distinct = graph.member(graph.operator('Unique', [graph.read('0: transformer.h.0.output[0]')]), 0);
     graph.write(
       '0: transformer.h.3.output[0]',
-      graph.operator('Unsqueeze', [distinct, graph.integers(0, 1)]),
+      graph.operator('Reshape', [distinct, graph.operator('Neg', [graph.integers(-1, -1, 1)])]),
     );
     const other = graph.save(graph.read('1: lm_head.output'));
     const { ran } = await runCounted(PROMPTS.slice(0, 2), graph);
