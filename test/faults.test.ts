@@ -136,7 +136,9 @@ describe('what users get wrong', () => {
       }),
     );
     expect(error).toMatchObject({ code: 'wrong_dims' });
-    expect(error.message).toMatch(/transformer\.h\.1\.output.*\[1, 1, 128\].*\[1, 1, 512\]/);
+    expect(error.message).toMatch(
+      /transformer\.h\.1\.output.*\[batch, sequence, 128\].*\[batch, sequence, 512\]/,
+    );
     expect(error.message).toMatch(/faults\.test\.ts:\d+:\d+/);
   });
 

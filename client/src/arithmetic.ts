@@ -1,7 +1,7 @@
 /** Operations element by element. Both operands broadcast as in NumPy, and both have one dtype: nothing is cast. */
 import { DTYPE_NAMES, DTYPES, type Dtype, nearest } from '@tracewire/protocol';
 import { localError } from './errors.ts';
-import { Operand } from './operand.ts';
+import { Operand, RECORDER, RESOLVE } from './operand.ts';
 import type { OperandLike } from './operands.ts';
 import type { TracedValue } from './traced.ts';
 
@@ -27,6 +27,15 @@ export abstract class Arithmetic extends Operand {
     return this.operator('Pow', [exponent]);
   }
 
+  /** The remainder: of integers with the divisor’s sign, as in Python; of floats with the dividend’s, as `fmod`. */
+  mod(divisor: OperandLike): TracedValue {
+    const recorder = this[RECORDER];
+    const dividend = this[RESOLVE]();
+    const dtype = recorder.dtypeOf(dividend);
+    const fmod = Number(dtype !== undefined && DTYPES[dtype].kind === 'float');
+    return recorder.operator('Mod', [recorder.value(dividend), divisor], { fmod });
+  }
+
   neg(): TracedValue {
     return this.operator('Neg');
   }
@@ -35,8 +44,49 @@ export abstract class Arithmetic extends Operand {
     return this.operator('Abs');
   }
 
+  /** −1, 0 or 1. */
+  sign(): TracedValue {
+    return this.operator('Sign');
+  }
+
   sqrt(): TracedValue {
     return this.operator('Sqrt');
+  }
+
+  /** `x · x`. */
+  square(): TracedValue {
+    return this.operator('Mul', [this]);
+  }
+
+  /** `1 / x`. */
+  reciprocal(): TracedValue {
+    return this.operator('Reciprocal');
+  }
+
+  floor(): TracedValue {
+    return this.operator('Floor');
+  }
+
+  ceil(): TracedValue {
+    return this.operator('Ceil');
+  }
+
+  /** Halves to even, as in PyTorch. */
+  round(): TracedValue {
+    return this.operator('Round');
+  }
+
+  sin(): TracedValue {
+    return this.operator('Sin');
+  }
+
+  cos(): TracedValue {
+    return this.operator('Cos');
+  }
+
+  /** The error function. */
+  erf(): TracedValue {
+    return this.operator('Erf');
   }
 
   exp(): TracedValue {
@@ -58,6 +108,32 @@ export abstract class Arithmetic extends Operand {
 
   sigmoid(): TracedValue {
     return this.operator('Sigmoid');
+  }
+
+  /** `x Φ(x)`; `'tanh'` is the approximation that GPT-2 uses. */
+  gelu(approximate: 'none' | 'tanh' = 'none'): TracedValue {
+    return this.operator('Gelu', [], { approximate });
+  }
+
+  /** `x · sigmoid(x)`. */
+  silu(): TracedValue {
+    return this.operator('Mul', [this.operator('Sigmoid')]);
+  }
+
+  /** `ln(1 + e^x)`. */
+  softplus(): TracedValue {
+    return this.operator('Softplus');
+  }
+
+  /** `x` where it is above the threshold, else 0: JumpReLU of a sparse autoencoder. */
+  threshold(above: number): TracedValue {
+    return this.operator('ThresholdedRelu', [], { alpha: above });
+  }
+
+  /** Held between two scalars; either may be left out. */
+  clamp(least?: OperandLike, most?: OperandLike): TracedValue {
+    if (least === undefined) return most === undefined ? this.operator('Identity') : this.minimum(most);
+    return this.operator('Clip', most === undefined ? [least] : [least, most]);
   }
 
   /** The larger of the two, element by element. */
@@ -104,8 +180,25 @@ export abstract class Arithmetic extends Operand {
     return this.operator('Or', [other]);
   }
 
+  xor(other: OperandLike): TracedValue {
+    return this.operator('Xor', [other]);
+  }
+
   not(): TracedValue {
     return this.operator('Not');
+  }
+
+  isNaN(): TracedValue {
+    return this.operator('IsNaN');
+  }
+
+  isInf(): TracedValue {
+    return this.operator('IsInf');
+  }
+
+  /** This where the condition (bool) doesn’t hold, `value` where it does. */
+  maskedFill(condition: OperandLike, value: OperandLike): TracedValue {
+    return this[RECORDER].operator('Where', [condition, value, this]);
   }
 
   /** Another dtype; floats are cut towards zero for integers. */
@@ -116,5 +209,10 @@ export abstract class Arithmetic extends Operand {
     throw localError('bad_attribute', `There is no dtype ${JSON.stringify(dtype)}. ${hint}`, {
       nearest: near,
     });
+  }
+
+  /** The dtype of another value. */
+  castLike(other: OperandLike): TracedValue {
+    return this.operator('CastLike', [other]);
   }
 }

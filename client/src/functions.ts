@@ -16,6 +16,18 @@ export function where(condition: OperandLike, a: OperandLike, b: OperandLike): T
   return recorderOf([condition, a, b], 'where').operator('Where', [condition, a, b]);
 }
 
+/** Joins values along a new axis; all dims are equal. */
+export function stack(values: readonly OperandLike[], axis = 0): TracedValue {
+  const recorder = recorderOf(values, 'stack');
+  const rows = values.map((value) => recorder.operator('Unsqueeze', [value, [axis]]));
+  return recorder.operator('Concat', rows, { axis });
+}
+
+/** Product and sum by letters of axes, of one value or two: `einsum('bqd,bkd->bqk', q, k)`. */
+export function einsum(equation: string, ...values: readonly OperandLike[]): TracedValue {
+  return recorderOf(values, 'einsum').operator('Einsum', values, { equation });
+}
+
 function recorderOf(values: readonly OperandLike[], name: string): Recorder {
   const operand = values.find((value) => value instanceof Operand);
   if (operand instanceof Operand) return operand[RECORDER];

@@ -1,5 +1,5 @@
 /** Turns what users pass to an operation into node ids: placeholders, saved handles, numbers, arrays, tensors. */
-import { bindsT, type Dtype, operatorFacts } from '@tracewire/protocol';
+import { bindsT, type Dtype, declaredInput, type OperatorFacts, operatorFacts } from '@tracewire/protocol';
 import { localError } from './errors.ts';
 import { INERT } from './inert.ts';
 import { isLiteral, type Literal, literalTensor, ownDtype } from './literal.ts';
@@ -26,10 +26,19 @@ export function coerceOperands(
     .find((dtype) => dtype !== undefined);
   return resolved.map((operand, position) => {
     if (typeof operand === 'number') return operand;
-    const declared = facts?.inputs[Math.min(position, facts.inputs.length - 1)] ?? 'T';
-    const wanted = declared === 'T' ? bound : declared === 'index' ? 'int64' : declared;
-    return literalNode(recorder, operand.literal, wanted ?? 'float32');
+    return literalNode(recorder, operand.literal, wantedDtype(facts, position, bound) ?? 'float32');
   });
+}
+
+function wantedDtype(
+  facts: OperatorFacts | undefined,
+  position: number,
+  bound: Dtype | undefined,
+): Dtype | undefined {
+  const declared = facts ? declaredInput(facts, position) : 'T';
+  if (declared === 'T') return bound;
+  if (declared === 'U') return undefined;
+  return declared === 'index' ? 'int64' : declared;
 }
 
 /** One operand's id; a literal becomes a constant of this dtype. */

@@ -62,7 +62,7 @@ test('a run goes on after the last message that came, in the middle of a value t
 test('a run of which nothing came is sent again, the same, under its id', async () => {
   const [one, two] = [resuming(), resuming()];
   const { model } = scripted(one, two);
-  const promise = model.trace('a', { deadlineMs: 5000 }, (m) => m.lm_head.output.mul([1, 2]).save());
+  const promise = model.trace('a', { deadlineMs: 5000 }, (m) => m.lm_head.output.mul([[1], [2]]).save());
   const first = await one.next('run');
   cut(one);
   const again = await two.next('run');

@@ -117,14 +117,14 @@ test('literals take the dtype of the other operand, on either side', () => {
 });
 
 test('typed arrays and tensors keep their dtype, and are copied when used', () => {
-  const steering = Float32Array.of(1, 2, 3);
+  const steering = Float32Array.of(1, 2, 3, 4, 5, 6, 7, 8);
   const { constants } = written((m) => {
     const steered = m.lm_head.output.add(steering).add(Tensor.from([[4]]));
     steering.fill(9);
     return steered.save();
   });
   expect(constants).toEqual([
-    { dtype: 'float32', dims: [3], data: Float32Array.of(1, 2, 3) },
+    { dtype: 'float32', dims: [8], data: Float32Array.of(1, 2, 3, 4, 5, 6, 7, 8) },
     { dtype: 'float32', dims: [1, 1], data: Float32Array.of(4) },
   ]);
 });

@@ -14,6 +14,7 @@ import {
   type GraphNode,
   type Input,
   MAX_NODES,
+  MAX_VALUES,
   type ModelIndex,
   type NodeType,
   PayloadWriter,
@@ -47,6 +48,8 @@ export class Recorder {
   readonly #nodes: GraphNode[] = [];
   readonly #sites: CallSite[] = [];
   readonly #payload = new PayloadWriter();
+  /** Constants that may be axes, dims or ends of ranges, for the checker. */
+  readonly #small = new Map<number, TensorLike>();
   readonly #saves = new Map<number, { saved: Saved<SavedValue>; slot: Slot<SavedValue> }>();
   readonly #errors: LocatedError[] = [];
   readonly #inputs: Input[] = [];
@@ -55,7 +58,7 @@ export class Recorder {
 
   constructor(index: ModelIndex) {
     this.index = index;
-    this.#checker = new GraphChecker(index);
+    this.#checker = new GraphChecker(index, { constant: (node) => this.#small.get(node) });
   }
 
   get errors(): readonly LocatedError[] {
@@ -133,6 +136,7 @@ export class Recorder {
   }
 
   constant(tensor: TensorLike): number {
+    if (tensor.data.length <= MAX_VALUES) this.#small.set(this.#nodes.length, tensor);
     return this.add({ kind: 'constant', tensor: this.#payload.tensor(tensor) });
   }
 

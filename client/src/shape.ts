@@ -1,12 +1,15 @@
 /** Operations that move elements without changing them, and how slicing is made of ONNX operators. */
-import type { AxisRange, Selection } from '@tracewire/protocol';
+import type { AttributeValue, AxisRange, Dtype, Selection } from '@tracewire/protocol';
 import { RECORDER } from './operand.ts';
-import type { OperandLike } from './operands.ts';
+import { literalNode, type OperandLike } from './operands.ts';
 import { Reduction } from './reduction.ts';
 import type { TracedValue } from './traced.ts';
 
 /** Ends of open ranges: Slice clamps them, and every ONNX Runtime kernel takes them. */
 const FAR = 2 ** 31 - 1;
+
+/** How an update meets what is there. */
+export type Reduce = 'none' | 'add' | 'mul' | 'min' | 'max';
 
 export abstract class Shape extends Reduction {
   /** Other dims for the same elements; one of them may be −1, and 0 keeps the axis as it is. */
@@ -29,9 +32,106 @@ export abstract class Shape extends Reduction {
     return this.operator('Unsqueeze', [axes]);
   }
 
+  /** `[before axis, after axis]`: all axes from this one on become one. */
+  flatten(axis = 1): TracedValue {
+    return this.operator('Flatten', [], { axis });
+  }
+
+  /** The same value along new or single axes, as in NumPy's `broadcast_to`; 1 keeps an axis as it is. */
+  expand(...dims: readonly number[]): TracedValue {
+    return this.operator('Expand', [dims]);
+  }
+
+  /** Repeats the whole along each axis, one count an axis: NumPy's `tile`, PyTorch's `repeat`. */
+  repeat(...counts: readonly number[]): TracedValue {
+    return this.operator('Tile', [counts]);
+  }
+
+  /** The other way round along these axes. */
+  flip(...axes: readonly number[]): TracedValue {
+    const each = (value: number): number[] => axes.map(() => value);
+    return this.operator('Slice', [each(FAR), each(-FAR), axes, each(-1)]);
+  }
+
+  /** More elements: counts before each axis, then counts after each, as ONNX has them. */
+  pad(counts: readonly number[], value: OperandLike = 0): TracedValue {
+    return this.operator('Pad', [counts, value]);
+  }
+
+  /** Equal parts of an axis, the last one smaller: a tuple. */
+  split(parts: number, axis = 0): TracedValue {
+    return this.operator('Split', [], { axis, num_outputs: parts });
+  }
+
+  /** The lower triangle of the last two axes, else 0: a causal mask of ones. */
+  tril(diagonal = 0): TracedValue {
+    return this.operator('Trilu', [diagonal], { upper: 0 });
+  }
+
+  /** The upper triangle of the last two axes, else 0. */
+  triu(diagonal = 0): TracedValue {
+    return this.operator('Trilu', [diagonal], { upper: 1 });
+  }
+
   /** Picks along an axis by index (ONNX `Gather`, NumPy's `take`): dims of the indices replace the axis. */
   take(indices: OperandLike, axis = 0): TracedValue {
     return this.operator('Gather', [indices], { axis });
+  }
+
+  /** One element for each index along an axis (PyTorch's `gather`); the result has the indices' dims. */
+  gather(indices: OperandLike, axis = -1): TracedValue {
+    return this.operator('GatherElements', [indices], { axis });
+  }
+
+  /** A copy in which the elements at the indices along an axis are others (PyTorch's `scatter`). */
+  scatter(indices: OperandLike, updates: OperandLike, axis = -1, reduction: Reduce = 'none'): TracedValue {
+    return this.operator('ScatterElements', [indices, updates], { axis, reduction });
+  }
+
+  /** Those along an axis where a list of bool holds; how many, the data decides. */
+  compress(condition: OperandLike, axis = 0): TracedValue {
+    return this.operator('Compress', [condition], { axis });
+  }
+
+  /** The indices (int64 `[axes, count]`) of what isn’t 0 or false; how many, the data decides. */
+  nonzero(): TracedValue {
+    return this.operator('NonZero');
+  }
+
+  /** The distinct elements in order, and how often each occurs (int64). */
+  unique(): { readonly values: TracedValue; readonly counts: TracedValue } {
+    const all = this.operator('Unique');
+    return { values: all.at(0), counts: all.at(3) };
+  }
+
+  /** Indices (int64) as rows of 0 and 1. */
+  oneHot(depth: number, dtype: Dtype = 'float32'): TracedValue {
+    const values = this[RECORDER].value(literalNode(this[RECORDER], [0, 1], dtype));
+    return this.operator('OneHot', [depth, values]);
+  }
+
+  /** Normal numbers in the dims and dtype of this value; one seed gives the same numbers on every server. */
+  randomNormalLike(options: { mean?: number; scale?: number; seed?: number } = {}): TracedValue {
+    return this.operator('RandomNormalLike', [], { ...options });
+  }
+
+  /** Numbers from `low` to below `high` in the dims and dtype of this value; one seed gives the same numbers on every server. */
+  randomUniformLike(options: { low?: number; high?: number; seed?: number } = {}): TracedValue {
+    return this.operator('RandomUniformLike', [], { ...options });
+  }
+
+  /** 1 with the probability that each element is, else 0. */
+  bernoulli(seed?: number): TracedValue {
+    return this.operator('Bernoulli', [], seed === undefined ? undefined : { seed });
+  }
+
+  /** Any operator of the protocol, this value being its first input: `h.op('Celu', [], { alpha: 2 })`. */
+  op(
+    operator: string,
+    inputs: readonly OperandLike[] = [],
+    attributes?: Readonly<Record<string, AttributeValue>>,
+  ): TracedValue {
+    return this.operator(operator, inputs, attributes);
   }
 }
 

@@ -100,7 +100,7 @@ describe('places in a batch', () => {
     expect(faults(read('0: router[1]'))).toEqual(['mixed_rows@0']);
     expect(faults(read('1: router'))).toEqual(['mixed_rows@0']);
     expect(faults(read('1: router[0]'))).toEqual([]);
-    expect(faults(read('a'), write('1: router[1]', 0))).toEqual(['mixed_rows@1']);
+    expect(faults(read('a'), write('1: router[1]', 0))).toEqual(['wrong_dims@1', 'mixed_rows@1']);
     expect(check([read('router'), save(0)], [IDS]).errors).toEqual([]);
   });
 

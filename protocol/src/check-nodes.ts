@@ -4,16 +4,22 @@ import { portsOf } from './description.ts';
 import { describePlace, type NodeKind, type NodeOf, type Selection } from './graph.ts';
 import { isLater } from './hook-time.ts';
 import { nearest } from './nearest.ts';
-import { NONE, type NodeType, tensor, UNKNOWN } from './node-type.ts';
+import { NONE, type NodeType, type TensorType, tensor, UNKNOWN } from './node-type.ts';
 import {
   attributeFault,
   bindsT,
+  givesTuple,
   inputDtypes,
   OPERATORS,
   type OperatorFacts,
   operatorFacts,
   outputDtypes,
+  outputShapes,
+  ShapeFault,
 } from './operators.ts';
+import { broadcastsTo, describeDims, type Shape, shapeOf, unify } from './shapes/dim.ts';
+import { applied } from './shapes/module.ts';
+import { selected } from './shapes/selection.ts';
 import type { Dtype } from './tensor.ts';
 import { plural } from './words.ts';
 
@@ -21,7 +27,7 @@ import { plural } from './words.ts';
 export const CHECKS: {
   readonly [K in NodeKind]: (checker: GraphChecker, node: NodeOf<K>, id: number) => NodeType;
 } = {
-  constant: (_, node) => tensor(node.tensor.dtype),
+  constant: checkConstant,
   parameter: checkParameter,
   read: (checker, node, id) => checker.place(node.place, id),
   write: checkWrite,
@@ -36,9 +42,14 @@ export const CHECKS: {
   log: () => NONE,
 };
 
+function checkConstant(checker: GraphChecker, { tensor: ref }: NodeOf<'constant'>, id: number): NodeType {
+  const known = checker.known.constant?.(id);
+  return tensor(ref.dtype, known ? shapeOf(known) : { dims: ref.dims });
+}
+
 function checkParameter(checker: GraphChecker, node: NodeOf<'parameter'>, id: number): NodeType {
   const parameter = checker.index.parameters.get(node.name);
-  if (parameter) return tensor(parameter.dtype);
+  if (parameter) return tensor(parameter.dtype, { dims: parameter.dims });
   const near = nearest(node.name, checker.index.parameters.keys());
   const message = `${checker.index.description.name} has no parameter ${node.name}.${near ? ` Did you mean ${near}?` : ''}`;
   return checker.report('unknown_parameter', message, { node: id, path: node.name, nearest: near });
@@ -57,11 +68,11 @@ function checkWrite(checker: GraphChecker, node: NodeOf<'write'>, id: number): N
   }
   if (type.kind !== 'tensor') return NONE;
   if (node.selection) checkSelection(checker, node, node.selection, id);
-  const dtype = checker.tensorOperand(node.value, id, 'The written value');
-  if (dtype && dtype !== type.dtype) {
-    const message = `${describePlace(node.place)} is ${type.dtype}; the written value is ${dtype}.`;
-    checker.report('wrong_dtype', message, { node: id, path, wanted: type.dtype, got: dtype });
-  }
+  const value = checker.tensorOperand(node.value, id, 'The written value');
+  if (value && value.dtype !== type.dtype) {
+    const message = `${describePlace(node.place)} is ${type.dtype}; the written value is ${value.dtype}.`;
+    checker.report('wrong_dtype', message, { node: id, path, wanted: type.dtype, got: value.dtype });
+  } else if (value) checkWrittenDims(checker, node, id, type, value);
   const rank = checker.index.rank(node.place);
   if (rank !== undefined && isLater(written, { rank, invoke: node.place.invoke ?? 0 })) {
     const what = written.rank > rank ? 'module' : 'invoke';
@@ -69,6 +80,31 @@ function checkWrite(checker: GraphChecker, node: NodeOf<'write'>, id: number): N
     checker.report('write_order', message, { node: id, path });
   }
   return NONE;
+}
+
+/** A whole place wants its own dims; a selection, those that broadcast to it. */
+function checkWrittenDims(
+  checker: GraphChecker,
+  { place, selection }: NodeOf<'write'>,
+  id: number,
+  type: TensorType,
+  written: TensorType,
+): void {
+  const dims = selection && type.dims ? selected(selection, type.dims) : type.dims;
+  if (!dims || !written.dims) return;
+  const fits = selection
+    ? broadcastsTo(written.dims, dims)
+    : written.dims.length === dims.length &&
+      written.dims.every((dim, axis) => unify(dim, dims[axis] ?? 1) !== undefined);
+  if (fits) return;
+  const [wanted, got] = [describeDims(dims), describeDims(written.dims)];
+  const where = selection ? `The selected part of ${describePlace(place)}` : describePlace(place);
+  checker.report('wrong_dims', `${where} has dims ${wanted}; the written value has ${got}.`, {
+    node: id,
+    path: place.module,
+    wanted,
+    got,
+  });
 }
 
 /** What the description's dims tell of a selection; named axes are known only when the model runs. */
@@ -138,31 +174,90 @@ function checkOperator(checker: GraphChecker, node: NodeOf<'operator'>, id: numb
 /** Binds the type variable input by input, and gives the outputs' types. */
 function operatorType(
   checker: GraphChecker,
-  { operator, inputs, attributes = {} }: NodeOf<'operator'>,
+  node: NodeOf<'operator'>,
   id: number,
   facts: OperatorFacts,
 ): NodeType {
+  const { operator, attributes = {} } = node;
+  const inputs = operandTypes(checker, node, id, facts);
+  if (!inputs) return UNKNOWN;
+  const dtypes = outputDtypes(
+    facts,
+    inputs.map(({ dtype }) => dtype),
+    attributes,
+  );
+  if (dtypes.some((dtype) => dtype === undefined)) {
+    const attribute = facts.made?.attribute ?? 'to';
+    return checker.report(
+      'bad_attribute',
+      `${attribute} of ${operator} is ${String(attributes[attribute])}: no dtype that it may give.`,
+      { node: id, path: `${operator}.${attribute}` },
+    );
+  }
+  const shapes = operatorShapes(checker, node, id, facts, inputs);
+  const outputs = dtypes.map((dtype, at) => (dtype ? tensor(dtype, shapes[at]) : UNKNOWN));
+  const [first = UNKNOWN] = outputs;
+  const type: NodeType = givesTuple(facts) ? { kind: 'tuple', members: outputs } : first;
+  checker.count(type, id, operator);
+  return type;
+}
+
+/** The operands' types; undefined after an error. */
+function operandTypes(
+  checker: GraphChecker,
+  { operator, inputs }: NodeOf<'operator'>,
+  id: number,
+  facts: OperatorFacts,
+): TensorType[] | undefined {
   let bound: Dtype | undefined;
+  const types: TensorType[] = [];
   for (const [position, input] of inputs.entries()) {
-    const dtype = checker.tensorOperand(input, id, `Input ${position} of ${operator}`);
-    if (!dtype) return UNKNOWN;
+    const type = checker.tensorOperand(input, id, `Input ${position} of ${operator}`);
+    if (!type) return undefined;
+    const { dtype } = type;
     const allowed = inputDtypes(facts, position, bound);
     if (!allowed.includes(dtype)) {
       const wanted = allowed.join(' or ');
       const message = `Input ${position} of ${operator} must be ${wanted}, not ${dtype}. Nothing is cast by itself.`;
-      return checker.report('wrong_dtype', message, { node: id, path: operator, wanted, got: dtype });
+      checker.report('wrong_dtype', message, { node: id, path: operator, wanted, got: dtype });
+      return undefined;
     }
     if (bindsT(facts, position)) bound = dtype;
+    types.push(type);
   }
-  const outputs = outputDtypes(facts, bound, attributes).map((dtype) => (dtype ? tensor(dtype) : UNKNOWN));
-  if (outputs.some((output) => output.kind === 'unknown')) {
-    return checker.report(
-      'bad_attribute',
-      `Cast to ${String(attributes['to'])}: no dtype of this protocol.`,
-      { node: id, path: operator },
-    );
+  if (bound && checker.index.lacks(operator, bound)) {
+    const dtype = bound;
+    const wanted = inputDtypes(facts, facts.inputs.indexOf('T'), undefined)
+      .filter((other) => !checker.index.lacks(operator, other))
+      .join(' or ');
+    const message = `This server has no ${operator} of ${dtype}. Use Cast first: it has it of ${wanted}.`;
+    checker.report('wrong_dtype', message, { node: id, path: operator, wanted, got: dtype });
+    return undefined;
   }
-  return outputs.length === 1 && outputs[0] ? outputs[0] : { kind: 'tuple', members: outputs };
+  return types;
+}
+
+/** What is known of the outputs' dims; none after an error. */
+function operatorShapes(
+  checker: GraphChecker,
+  { operator, attributes = {} }: NodeOf<'operator'>,
+  id: number,
+  facts: OperatorFacts,
+  inputs: readonly TensorType[],
+): readonly Shape[] {
+  try {
+    return outputShapes(operator, facts, inputs, attributes);
+  } catch (fault) {
+    if (!(fault instanceof ShapeFault)) throw fault;
+    const { code, message, wanted, got } = fault;
+    checker.report(code, `${message}. Wanted ${wanted}, got ${got}.`, {
+      node: id,
+      path: operator,
+      wanted,
+      got,
+    });
+    return [];
+  }
 }
 
 function reportAttribute(
@@ -208,8 +303,9 @@ function checkApply(checker: GraphChecker, node: NodeOf<'apply'>, id: number): N
       path: node.module,
     });
   }
-  const dtype = checker.tensorOperand(node.input, id, `The input of ${node.module}`);
-  if (!dtype) return UNKNOWN;
+  const operand = checker.tensorOperand(node.input, id, `The input of ${node.module}`);
+  if (!operand) return UNKNOWN;
+  const { dtype } = operand;
   if (dtype !== module.input.dtype) {
     const message = `${node.module} takes ${module.input.dtype}, not ${dtype}.`;
     return checker.report('wrong_dtype', message, {
@@ -219,5 +315,7 @@ function checkApply(checker: GraphChecker, node: NodeOf<'apply'>, id: number): N
       got: dtype,
     });
   }
-  return tensor(output.dtype);
+  const type = tensor(output.dtype, applied(module.input.dims, output.dims, operand));
+  checker.count(type, id, node.module);
+  return type;
 }

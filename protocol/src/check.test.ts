@@ -61,9 +61,9 @@ const write = (place: Place, value: number, selection?: Selection): GraphNode =>
   value,
   selection,
 });
-const constant = (dtype: Dtype): GraphNode => ({
+const constant = (dtype: Dtype, dims: readonly number[] = []): GraphNode => ({
   kind: 'constant',
-  tensor: { dtype, dims: [], offset: 0, length: 0 },
+  tensor: { dtype, dims, offset: 0, length: 0 },
 });
 const parameter = (name = 'wte.weight'): GraphNode => ({ kind: 'parameter', name });
 const apply = (module: string, input: number): GraphNode => ({ kind: 'apply', module, input });
@@ -119,8 +119,8 @@ describe('a sound graph has no errors', () => {
         op('Mul', [1, 2]),
         write(out('h.0', 0), 3),
         parameter(),
-        op('MatMul', [3, 5]),
-        apply('h.1', 6),
+        op('Gemm', [5, 5], { transB: 1 }),
+        apply('h.1', 3),
         { kind: 'log', text: 'seen', value: 7 },
         save(0),
         stop(out('h.1')),
@@ -234,7 +234,7 @@ describe('writes', () => {
     expect(
       faults(read(out('h.0', 0)), write(out('h.0', 0), 0), write(into('h.1'), 0), write(out('h.1'), 0)),
     ).toEqual([]);
-    expect(faults(parameter(), write(out('wte'), 0))).toEqual([]);
+    expect(faults(constant('float32', [1, 4, 64]), write(out('wte'), 0))).toEqual([]);
   });
 
   it.each<readonly [Selection, string]>([
@@ -311,8 +311,12 @@ describe('operators', () => {
   });
 
   it('types flow: TopK is a tuple, Where and Cast give what they say', () => {
-    expect(faults(F, constant('int64'), op('TopK', [0, 1]), member(2, 1), op('Add', [3, 1]))).toEqual([]);
-    expect(faults(F, constant('int64'), op('TopK', [0, 1]), op('Exp', [2]))).toEqual(['tuple_value@3']);
+    expect(
+      faults(read(out('wte')), constant('int64', [1]), op('TopK', [0, 1]), member(2, 1), op('Add', [3, 1])),
+    ).toEqual([]);
+    expect(faults(read(out('wte')), constant('int64', [1]), op('TopK', [0, 1]), op('Exp', [2]))).toEqual([
+      'tuple_value@3',
+    ]);
     expect(faults(F, op('Greater', [0, 0]), op('Where', [1, 0, 0]), op('Exp', [2]))).toEqual([]);
     expect(faults(F, op('Cast', [0], { to: 7 }), op('Add', [1, 0]))).toEqual(['wrong_dtype@2']);
   });
@@ -404,7 +408,11 @@ describe('all at once', () => {
     expect(checker.errors.length).toBe(0);
     expect(checker.add(read(out('h.7')))).toEqual({ kind: 'unknown' });
     expect(checker.errors.length).toBe(1);
-    expect(checker.add(member(0, 1))).toEqual({ kind: 'tensor', dtype: 'float32' });
+    expect(checker.add(member(0, 1))).toEqual({
+      kind: 'tensor',
+      dtype: 'float32',
+      dims: ['batch', 'sequence', 64],
+    });
     expect(checker.add(save(0))).toEqual({ kind: 'none' });
   });
 });

@@ -5,27 +5,37 @@
 
 import { checkInvokes } from './check-invokes.ts';
 import { CHECKS } from './check-nodes.ts';
-import { type ModuleDescription, portsOf } from './description.ts';
+import { type ModuleDescription, type PortDescription, portsOf } from './description.ts';
 import type { ErrorBody, ErrorCode } from './errors.ts';
 import { describePlace, type Graph, type GraphNode, type Input, operandsOf, type Place } from './graph.ts';
 import { type HookTime, laterOf, NEVER } from './hook-time.ts';
 import type { ModelIndex } from './model-index.ts';
-import { type NodeType, tensor, UNKNOWN } from './node-type.ts';
-import type { Dtype } from './tensor.ts';
+import { leastBytes, type NodeType, type TensorType, tensor, UNKNOWN } from './node-type.ts';
+import type { Dim } from './shapes/dim.ts';
+import type { TensorLike } from './tensor.ts';
 import { plural } from './words.ts';
 
 export interface CheckResult {
   readonly errors: readonly ErrorBody[];
-  /** Hooks that will not fire because a stop comes first. */
+  /** Hooks that will not fire because a stop comes first, saves that can’t be sent. */
   readonly warnings: readonly ErrorBody[];
 }
 
 /** Most errors in one message; what comes after is not even looked at, for each look costs. */
 const MAX_ERRORS = 100;
 
+/** What the checker may be told beside the graph. The more it knows, the earlier it finds what is wrong. */
+export interface Known {
+  /** The tensor of a constant; small ones are axes, dims and ends of ranges. */
+  readonly constant?: ((node: number) => TensorLike | undefined) | undefined;
+  readonly limits?:
+    | { readonly savedBytes: number; readonly intermediateBytes?: number | undefined }
+    | undefined;
+}
+
 /** Checks a whole graph, its inputs included. */
-export function checkGraph(graph: Graph, index: ModelIndex): CheckResult {
-  const checker = new GraphChecker(index);
+export function checkGraph(graph: Graph, index: ModelIndex, known: Known = {}): CheckResult {
+  const checker = new GraphChecker(index, known);
   for (const [invoke, { input }] of graph.invokes.entries()) checker.input(input, invoke);
   for (const node of graph.nodes) checker.add(node);
   return checker.finish(graph.invokes.length);
@@ -34,14 +44,20 @@ export function checkGraph(graph: Graph, index: ModelIndex): CheckResult {
 /** Checks a graph node by node, in program order. */
 export class GraphChecker {
   readonly index: ModelIndex;
+  readonly known: Known;
   readonly #nodes: GraphNode[] = [];
   readonly #types: NodeType[] = [];
   /** The latest hook that each node's value depends on. */
   readonly #times: HookTime[] = [];
   readonly #errors: ErrorBody[] = [];
+  /** How many tokens the input of an invoke has, where it tells. */
+  readonly #tokens = new Map<number, number>();
+  /** Bytes of the operators' results, as far as they are certain. */
+  #bytes = 0;
 
-  constructor(index: ModelIndex) {
+  constructor(index: ModelIndex, known: Known = {}) {
     this.index = index;
+    this.known = known;
   }
 
   /** The errors so far; a caller compares their number to learn whether its node made one. */
@@ -54,6 +70,7 @@ export class GraphChecker {
     if (!('ids' in input)) return;
     const { contextLength, vocabularySize } = this.index.description;
     const { ids } = input;
+    this.#tokens.set(invoke, ids.length);
     const path = invoke === 0 ? undefined : `graph.invokes.${invoke}.input`;
     const which = invoke === 0 ? 'The input' : `The input of invoke ${invoke}`;
     if (ids.length === 0)
@@ -91,7 +108,7 @@ export class GraphChecker {
   /** Checks what only the whole graph tells. */
   finish(invokes: number): CheckResult {
     checkInvokes(this, this.#nodes, invokes);
-    const warnings = this.#behindStop(invokes);
+    const warnings = [...this.#behindStop(invokes), ...this.#tooLarge()];
     if (
       this.#errors.length === 0 &&
       !this.#nodes.some((node) => node.kind === 'save' || node.kind === 'log')
@@ -160,11 +177,11 @@ export class GraphChecker {
     this.#times[node] = laterOf(this.timeOf(node), time);
     if (place.member === undefined) {
       return ports.length === 1
-        ? tensor(first.dtype)
-        : { kind: 'tuple', members: ports.map((port) => tensor(port.dtype)) };
+        ? this.#typeOfPort(first, place.invoke)
+        : { kind: 'tuple', members: ports.map((port) => this.#typeOfPort(port, place.invoke)) };
     }
     const member = ports[place.member];
-    if (member) return tensor(member.dtype);
+    if (member) return this.#typeOfPort(member, place.invoke);
     return this.report(
       'not_a_tuple',
       `${describePlace({ ...place, member: undefined })} has ${plural(ports.length, 'member')}, so no [${place.member}].`,
@@ -177,10 +194,38 @@ export class GraphChecker {
     );
   }
 
-  /** The dtype of an operand that must be one tensor; undefined after an error. */
-  tensorOperand(operand: number, node: number, role: string): Dtype | undefined {
+  /** Each invoke has named axes of its own: only of token ids is it known how many there are. */
+  #typeOfPort({ dtype, dims }: PortDescription, invoke = 0): TensorType {
+    // No dims is a scalar, or a rank that the exporter did not write down.
+    if (dims.length === 0) return tensor(dtype);
+    const tokens = this.#tokens.get(invoke);
+    const sizes: Readonly<Record<string, number>> =
+      tokens === undefined ? {} : { batch: 1, sequence: tokens };
+    const own = (name: string): Dim => sizes[name] ?? (invoke === 0 ? name : `${name} of invoke ${invoke}`);
+    return tensor(dtype, {
+      dims: dims.map((dim) => (typeof dim === 'number' || dim === '?' ? dim : own(dim))),
+    });
+  }
+
+  /** Counts what an operator gives. Reports `too_much_memory` once it is certain that a run may not hold as much. */
+  count(type: NodeType, node: number, what: string): void {
+    const most = this.known.limits?.intermediateBytes ?? Number.POSITIVE_INFINITY;
+    const before = this.#bytes;
+    this.#bytes += leastBytes(type);
+    if (before > most || this.#bytes <= most) return;
+    const message = `${what} would give ${leastBytes(type)} bytes; the results of a run’s operators may take ${most}, and ${before} are taken.`;
+    this.report('too_much_memory', message, {
+      node,
+      path: what,
+      wanted: `at most ${most - before}`,
+      got: String(leastBytes(type)),
+    });
+  }
+
+  /** The type of an operand that must be one tensor; undefined after an error. */
+  tensorOperand(operand: number, node: number, role: string): TensorType | undefined {
     const type = this.typeOf(operand);
-    if (type.kind === 'tensor') return type.dtype;
+    if (type.kind === 'tensor') return type;
     if (type.kind === 'tuple') {
       this.report(
         'tuple_value',
@@ -203,6 +248,22 @@ export class GraphChecker {
         ? `node ${operand} (${this.#nodes[operand]?.kind}) has no value`
         : `node ${operand} does not come before it`;
     this.report('bad_reference', `Node ${node} refers to node ${operand}, but ${why}.`, { node });
+  }
+
+  /** Saves that are certainly past the limit. */
+  #tooLarge(): ErrorBody[] {
+    const most = this.known.limits?.savedBytes ?? Number.POSITIVE_INFINITY;
+    let taken = 0;
+    return this.#nodes.flatMap((node, id): ErrorBody[] => {
+      if (node.kind !== 'save') return [];
+      const bytes = leastBytes(this.typeOf(node.value));
+      if (taken + bytes <= most) {
+        taken += bytes;
+        return [];
+      }
+      const message = `The value has ${bytes} bytes; a run may save ${most}, and ${taken} are taken. Reduce it on the server: slice, mean, topK.`;
+      return [{ code: 'too_large', message, node: id, wanted: String(most - taken), got: String(bytes) }];
+    });
   }
 
   #behindStop(invokes: number): ErrorBody[] {

@@ -46,6 +46,8 @@ export interface ModelDescription {
   readonly blocks: readonly string[];
   readonly modules: readonly ModuleDescription[];
   readonly parameters: readonly ParameterDescription[];
+  /** By operator, what `T` may not be, though the table allows it: the runtime has no kernel. */
+  readonly unsupported?: Readonly<Record<string, readonly Dtype[]>> | undefined;
 }
 
 const dims = z.array(z.union([uint, name])).check(z.maxLength(16));
@@ -77,6 +79,7 @@ export const modelDescription: z.ZodMiniType<ModelDescription> = z.strictObject(
     }),
   ),
   parameters: z.array(z.strictObject({ name, dtype, dims: z.array(uint) })),
+  unsupported: z.optional(z.record(name, z.array(dtype))),
 });
 
 /** What a module takes or gives at a port: none, one value, or a tuple's. */

@@ -18,6 +18,8 @@ const limits = z.looseObject({
   nodes: positive,
   /** Bytes of all saved values of a run. */
   savedBytes: positive,
+  /** Bytes of all results of a run's operators. */
+  intermediateBytes: z.optional(positive),
   /** Payload bytes of a run that the server sends ahead of acks. */
   windowBytes: positive,
   /** Payload bytes of one message from the server. */

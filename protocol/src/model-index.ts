@@ -31,6 +31,14 @@ export class ModelIndex {
     return nearest(path, [...this.modules.keys(), ...this.#containers]);
   }
 
+  /** Whether the server's runtime has no kernel of an operator for a dtype that the table allows. */
+  lacks(operator: string, dtype: Dtype): boolean {
+    const { unsupported } = this.description;
+    return (
+      (unsupported && Object.hasOwn(unsupported, operator) && unsupported[operator]?.includes(dtype)) || false
+    );
+  }
+
   /** A place's number in the total order of hook points; undefined where there is no hook point. */
   rank(place: Place): number | undefined {
     return this.modules.get(place.module)?.order[place.port];

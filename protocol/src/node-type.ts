@@ -1,13 +1,25 @@
 /** What the nodes of a graph give, as far as the graph tells. */
-import type { Dtype } from './tensor.ts';
+import { countOf, type Shape } from './shapes/dim.ts';
+import { DTYPES, type Dtype } from './tensor.ts';
 
 /** What a node gives. `unknown` follows an error that has been reported. */
 export type NodeType =
-  | { readonly kind: 'tensor'; readonly dtype: Dtype }
+  | TensorType
   | { readonly kind: 'tuple'; readonly members: readonly NodeType[] }
   | { readonly kind: 'none' }
   | { readonly kind: 'unknown' };
 
+export interface TensorType extends Shape {
+  readonly kind: 'tensor';
+  readonly dtype: Dtype;
+}
+
 export const NONE: NodeType = { kind: 'none' };
 export const UNKNOWN: NodeType = { kind: 'unknown' };
-export const tensor = (dtype: Dtype): NodeType => ({ kind: 'tensor', dtype });
+export const tensor = (dtype: Dtype, shape: Shape = {}): TensorType => ({ kind: 'tensor', dtype, ...shape });
+
+/** The least bytes that a value is known to take. */
+export function leastBytes(type: NodeType): number {
+  if (type.kind === 'tuple') return type.members.reduce((sum, member) => sum + leastBytes(member), 0);
+  return type.kind === 'tensor' ? (countOf(type.dims) ?? 0) * DTYPES[type.dtype].size : 0;
+}

@@ -104,9 +104,19 @@ async function startGateway(
   cache: string,
   start: () => Promise<HostHandle>,
 ): Promise<Gateway> {
-  const { chunkBytes, savedBytes, batchTokens } = DEFAULT_LIMITS;
+  const { chunkBytes, savedBytes, intermediateBytes, batchTokens } = DEFAULT_LIMITS;
   const model = new ServedModel({
-    config: { name, folder, cache, provider: 'cpu', threads: 0, chunkBytes, savedBytes, batchTokens },
+    config: {
+      name,
+      folder,
+      cache,
+      provider: 'cpu',
+      threads: 0,
+      chunkBytes,
+      savedBytes,
+      intermediateBytes,
+      batchTokens,
+    },
     start,
     log: SILENT,
   });

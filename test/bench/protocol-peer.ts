@@ -53,9 +53,18 @@ async function gateway(): Promise<string> {
     if (command.type === 'run') answer(host, command.run);
     else polite(host, command, payload);
   });
-  const { savedBytes } = DEFAULT_LIMITS;
+  const { savedBytes, intermediateBytes } = DEFAULT_LIMITS;
   const model = new ServedModel({
-    config: { name: 'toy', folder: '', cache: '', provider: 'cpu', threads: 0, chunkBytes, savedBytes },
+    config: {
+      name: 'toy',
+      folder: '',
+      cache: '',
+      provider: 'cpu',
+      threads: 0,
+      chunkBytes,
+      savedBytes,
+      intermediateBytes,
+    },
     start,
     log: SILENT,
   });

@@ -39,19 +39,22 @@ function operatorTable() {
     `\`${name}\``,
     inputsOf(facts),
     facts.inputs.includes('T') ? facts.T : '',
-    facts.outputs.join(', '),
+    outputsOf(facts),
     attributesOf(facts),
     facts.about,
   ]);
   return [
     table([['operator', 'inputs', '`T`', 'outputs', 'attributes', 'meaning'], ...rows]),
     '',
-    'A `?` marks what may be left off, `…` an input that may come up to 64 times. Two outputs make a tuple. `T` is one',
-    'dtype in all places of an operator; `index` is `int32` or `int64`. `T` may be',
+    'A `?` marks what may be left off, `…` an input or output that may come up to 64 times. Several outputs make a tuple, and',
+    'so does `Split`, of `num_outputs`. `T` is one dtype in all places of an operator, `U` any; `index` is `int32` or `int64`.',
+    'Outputs `to` and `dtype` are what the attribute of that name says; without `dtype` they are `T`, `float32` where there is',
+    'no input, `int32` of `Multinomial`. `seed` is a uint, `sample_size` at least 1, `p` 1 or 2. Attributes and inputs that ONNX',
+    'has and this table hasn’t are refused. `T` may be',
     '',
     ...typeLegend(),
     '',
-    `\`to\` of \`Cast\` is a number of ONNX’s: ${DTYPE_NAMES.map((dtype) => `\`${dtype}\` ${DTYPES[dtype].onnx}`).join(', ')}.`,
+    `\`to\` and \`dtype\` are numbers of ONNX’s: ${DTYPE_NAMES.map((dtype) => `\`${dtype}\` ${DTYPES[dtype].onnx}`).join(', ')}.`,
   ].join('\n');
 }
 
@@ -62,9 +65,18 @@ function inputsOf({ inputs, needs, variadic }) {
 }
 
 /** @param {OperatorFacts} facts */
+function outputsOf({ outputs, made, outputCount }) {
+  const names = outputs.map((output) => (output === 'made' ? (made?.attribute ?? output) : output));
+  return outputCount === undefined ? names.join(', ') : `${names.join(', ')} …`;
+}
+
+/** @param {OperatorFacts} facts */
 function attributesOf({ attributes = {}, required = [] }) {
   return Object.entries(attributes)
-    .map(([name, type]) => `\`${name}${required.includes(name) ? '' : '?'}\`: ${type}`)
+    .map(
+      ([name, type]) =>
+        `\`${name}${required.includes(name) ? '' : '?'}\`: ${typeof type === 'object' ? type.map((choice) => `'${choice}'`).join(', ') : type}`,
+    )
     .join(', ');
 }
 

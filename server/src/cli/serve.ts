@@ -56,10 +56,20 @@ export async function serve(options: ServeOptions): Promise<void> {
 
 function servedModel({ name, folder }: ModelSource, options: ServeOptions, terminal: boolean, log: Log) {
   const { threads, provider } = options;
-  const { chunkBytes, savedBytes, batchTokens } = DEFAULT_LIMITS;
+  const { chunkBytes, savedBytes, intermediateBytes, batchTokens } = DEFAULT_LIMITS;
   const cache = resolve(options.cache);
   return new ServedModel({
-    config: { name, folder, cache, provider, threads, chunkBytes, savedBytes, batchTokens },
+    config: {
+      name,
+      folder,
+      cache,
+      provider,
+      threads,
+      chunkBytes,
+      savedBytes,
+      intermediateBytes,
+      batchTokens,
+    },
     start: () => startHostProcess({ model: name, log }),
     log,
     loading: loadingProgress(name, terminal, log),

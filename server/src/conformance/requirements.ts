@@ -73,6 +73,7 @@ const STRETCHES: readonly Stretch[] = [
   [230, 241, 'server', 'invokes'],
   [242, 243, 'server'],
   [244, 246, 'server', 'invokes'],
+  [250, 260, 'server'],
   [280, 280, 'client', 'resume'],
   [281, 281, 'both'],
   [282, 285, 'client'],

@@ -11,6 +11,7 @@ import { GRAPHS } from './cases/graphs.ts';
 import { HANDSHAKE } from './cases/handshake.ts';
 import { INVOKES_CASES } from './cases/invokes.ts';
 import { KEYLESS, KEYS } from './cases/keys.ts';
+import { OPERATOR_RESULTS } from './cases/operator-results.ts';
 import { OPERATOR_CASES } from './cases/operators.ts';
 import { PAYLOADS } from './cases/payloads.ts';
 import { NOT_DETACHED, RESUMING } from './cases/resume.ts';
@@ -32,6 +33,7 @@ export const SERVER_CASES: readonly ConformanceCase[] = [
   ...TRIPWIRE,
   ...STATIC_ERRORS,
   ...OPERATOR_CASES,
+  ...OPERATOR_RESULTS,
   NOT_DETACHED,
   ...RESUMING,
   ...INVOKES_CASES,

@@ -11,6 +11,7 @@ import {
   toErrorBody,
 } from '@tracewire/protocol';
 import { execute } from './execute.ts';
+import { findUnsupported } from './intake/kernels.ts';
 import { type OnProgress, prepareModel } from './intake/prepare.ts';
 import { assembleModel, type Model } from './model.ts';
 import { OperationRunner } from './operation-runner.ts';
@@ -37,6 +38,8 @@ export interface EngineOptions {
   readonly savedBytes: number;
   /** Most tokens of a pass over several prompts, padding counted. */
   readonly batchTokens?: number | undefined;
+  /** Most bytes of all results of a run's operators. */
+  readonly intermediateBytes: number;
 }
 
 export class Engine {
@@ -45,22 +48,15 @@ export class Engine {
   readonly #index: ModelIndex;
   readonly #segments: SegmentCache;
   readonly #operations: OperationRunner;
-  readonly #savedBytes: number;
-  readonly #batchTokens: number;
+  readonly #limits: EngineOptions;
 
-  private constructor(
-    model: Model,
-    tokenizer: Tokenizer,
-    runtime: Runtime,
-    { savedBytes, batchTokens = Number.POSITIVE_INFINITY }: EngineOptions,
-  ) {
+  private constructor(model: Model, tokenizer: Tokenizer, runtime: Runtime, limits: EngineOptions) {
     this.#model = model;
     this.tokenizer = tokenizer;
     this.#index = new ModelIndex(model.description);
     this.#segments = new SegmentCache(model.graph, model.types, runtime, SEGMENT_BUDGET_BYTES);
     this.#operations = new OperationRunner(model, runtime);
-    this.#savedBytes = savedBytes;
-    this.#batchTokens = batchTokens;
+    this.#limits = limits;
   }
 
   /** Throws `model_not_found`, `model_invalid` or `model_unsupported`, naming the file. */
@@ -69,21 +65,15 @@ export class Engine {
     onProgress: OnProgress,
     makeRuntime: (options: RuntimeOptions) => Runtime = onnxRuntime,
   ): Promise<Engine> {
-    const runtimeIn = (weightsFolder: string): Runtime => makeRuntime({ ...options, weightsFolder });
-    const prepared = await prepareModel(options.folder, options.cache, runtimeIn, onProgress);
-    const tokenizer = await Tokenizer.load(prepared.files);
-    const model = await assembleModel(options.name, prepared);
-    const engine = new Engine(model, tokenizer, runtimeIn(prepared.folder), options);
+    const { model, tokenizer, runtime } = await assemble(options, onProgress, makeRuntime);
+    const engine = new Engine(model, tokenizer, runtime, options);
     await engine.#loadBlocks(onProgress);
     return engine;
   }
 
   /** What a model is, without loading anything that could run. Throws as `load` does. */
   static async describe(options: EngineOptions, onProgress: OnProgress): Promise<ModelDescription> {
-    const runtimeIn = (weightsFolder: string): Runtime => onnxRuntime({ ...options, weightsFolder });
-    const prepared = await prepareModel(options.folder, options.cache, runtimeIn, onProgress);
-    await Tokenizer.load(prepared.files);
-    return (await assembleModel(options.name, prepared)).description;
+    return (await assemble(options, onProgress, onnxRuntime)).model.description;
   }
 
   get description(): ModelDescription {
@@ -99,7 +89,10 @@ export class Engine {
   ): Promise<RunOutcome> {
     const begun = performance.now();
     try {
-      const { errors } = checkGraph(graph, this.#index);
+      const { errors } = checkGraph(graph, this.#index, {
+        constant: (node) => constants.get(node),
+        limits: this.#limits,
+      });
       if (errors.length > 0) return this.#refuse(graph, listener, errors);
       const rows = graph.invokes.map(({ input }) => this.#idsOf(input));
       const lengths = rows.map((row) => row.length);
@@ -116,7 +109,8 @@ export class Engine {
         constants,
         listener,
         isCancelled,
-        savedBytes: this.#savedBytes,
+        savedBytes: this.#limits.savedBytes,
+        intermediateBytes: this.#limits.intermediateBytes,
       });
       return {
         state: error ? 'failed' : cancelled ? 'cancelled' : 'completed',
@@ -175,7 +169,7 @@ export class Engine {
 
   /** Texts can't be measured before: a batch is refused here as the gateway refuses one of token ids. */
   #checkTogether(lengths: readonly number[]): void {
-    const fault = batchFault(lengths, this.#batchTokens);
+    const fault = batchFault(lengths, this.#limits.batchTokens ?? Number.POSITIVE_INFINITY);
     if (fault) throw new TracewireError(fault);
   }
 
@@ -208,4 +202,17 @@ export class Engine {
     }
     return ids;
   }
+}
+
+async function assemble(
+  options: EngineOptions,
+  onProgress: OnProgress,
+  makeRuntime: (options: RuntimeOptions) => Runtime,
+): Promise<{ readonly model: Model; readonly tokenizer: Tokenizer; readonly runtime: Runtime }> {
+  const runtimeIn = (weightsFolder: string): Runtime => makeRuntime({ ...options, weightsFolder });
+  const prepared = await prepareModel(options.folder, options.cache, runtimeIn, onProgress);
+  const tokenizer = await Tokenizer.load(prepared.files);
+  const runtime = runtimeIn(prepared.folder);
+  const unsupported = await findUnsupported(runtime, options.cache);
+  return { model: await assembleModel(options.name, prepared, unsupported), tokenizer, runtime };
 }

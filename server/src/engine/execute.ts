@@ -16,6 +16,7 @@ import {
   valueBytes,
 } from '@tracewire/protocol';
 import { sizeOf } from './feeds.ts';
+import { MemoryBudget } from './memory-budget.ts';
 import type { Model } from './model.ts';
 import type { OperationRunner } from './operation-runner.ts';
 import { groupOperations, sourceOf, tensorIn } from './operations.ts';
@@ -43,6 +44,8 @@ export interface Execution {
   readonly isCancelled: () => boolean;
   /** Most bytes of all saved values. */
   readonly savedBytes: number;
+  /** Most bytes of all operators' results. */
+  readonly intermediateBytes: number;
 }
 
 /** What came of it: `error` ends the run as failed. */
@@ -67,10 +70,12 @@ class Executor {
   readonly #failures = new Map<number, ErrorBody>();
   readonly #delivered = new Set<number>();
   #savedBytes = 0;
+  readonly #budget: MemoryBudget;
   readonly #ran: SegmentSpec[] = [];
 
   constructor(execution: Execution) {
     this.#execution = execution;
+    this.#budget = new MemoryBudget(execution.intermediateBytes);
     for (const [name, tensor] of execution.feeds) this.#environment.set(name, tensor);
     for (const [node, tensor] of execution.constants) this.#values.set(node, tensor);
   }
@@ -121,8 +126,11 @@ class Executor {
     const sound = ids.filter((id) => !this.#inheritFailure(id));
     for (const group of groupOperations(sound, graph.nodes)) {
       const nodes = group.nodes.filter((id) => !this.#inheritFailure(id));
-      const { values, failures } = await operations.run({ ...group, nodes }, graph.nodes, (source) =>
-        tensorIn(this.#values.get(source.node), source),
+      const { values, failures } = await operations.run(
+        { ...group, nodes },
+        graph.nodes,
+        (source) => tensorIn(this.#values.get(source.node), source),
+        this.#budget,
       );
       for (const [node, value] of values) this.#values.set(node, value);
       for (const [node, failure] of failures) this.#failures.set(node, failure);

@@ -24,12 +24,19 @@ export interface Model {
   rank(place: Place): number;
 }
 
-export async function assembleModel(name: string, prepared: PreparedModel): Promise<Model> {
+export async function assembleModel(
+  name: string,
+  prepared: PreparedModel,
+  unsupported: ModelDescription['unsupported'],
+): Promise<Model> {
   const { graph, types } = prepared;
   const tree = buildModuleTree(graph, types);
   const parameters = findParameters(graph, tree.modules.keys(), tree.scopes);
   const config = await readJson(prepared.files.config);
-  const description = describeModel(name, prepared, tree, parameters.values(), config);
+  const description = {
+    ...describeModel(name, prepared, tree, parameters.values(), config),
+    unsupported,
+  };
   const index = new ModelIndex(description);
   return {
     graph,

@@ -1,16 +1,21 @@
-/** Runs groups of operations, and finds the one to blame when a group fails. Sessions are cached by structure. */
+/**
+ * Runs groups of operations, and finds the one to blame when a group fails. Sessions are cached by structure. Results are
+ * counted before they are made: where the data decides how many there are, what makes that data runs first.
+ */
 import { createHash } from 'node:crypto';
 import {
   describeTensor,
   type ErrorBody,
   type GraphNode,
-  isTuple,
+  givesTuple,
   operandsOf,
+  operatorFacts,
   type TensorLike,
   toErrorBody,
   type Value,
 } from '@tracewire/protocol';
 import { LRUCache } from 'lru-cache';
+import type { MemoryBudget } from './memory-budget.ts';
 import type { Model } from './model.ts';
 import {
   buildOperations,
@@ -20,7 +25,9 @@ import {
   type TensorSource,
   tensorIn,
 } from './operations.ts';
+import { drawNode } from './random.ts';
 import type { Runtime, Segment } from './runtime/runtime.ts';
+import { measure } from './sizing.ts';
 
 /** Sessions of up to a few operators take little memory; applied modules map their weights. */
 const CACHED_SESSIONS = 256;
@@ -48,13 +55,27 @@ export class OperationRunner {
     group: OperationGroup,
     nodes: readonly GraphNode[],
     tensorAt: (source: TensorSource) => TensorLike,
+    budget: MemoryBudget,
   ): Promise<OperationResult> {
-    if (group.nodes.length === 0) return { values: new Map(), failures: new Map() };
+    const [only] = group.nodes;
+    if (only === undefined) return { values: new Map(), failures: new Map() };
     try {
-      return { values: await this.#runWhole(group, nodes, tensorAt), failures: new Map() };
+      const { sized, bytes, empty } = measure(group.nodes, nodes, this.#model, tensorAt);
+      if (sized < group.nodes.length) {
+        const parts = [group.nodes.slice(0, sized), group.nodes.slice(sized)];
+        return await this.#runParts(group, parts, nodes, tensorAt, budget);
+      }
+      if (empty) return { values: new Map([[only, valueOfNode(only, empty, nodes)]]), failures: new Map() };
+      return {
+        values: await budget.within(bytes, () => this.#runWhole(group, nodes, tensorAt)),
+        failures: new Map(),
+      };
     } catch (error) {
-      const [only] = group.nodes;
-      if (group.nodes.length > 1 || only === undefined) return this.#runEach(group, nodes, tensorAt);
+      if (group.nodes.length > 1) {
+        // One after another, so that one failure takes down only what depends on it.
+        const parts = group.nodes.map((node) => [node]);
+        return this.#runParts(group, parts, nodes, tensorAt, budget);
+      }
       return { values: new Map(), failures: new Map([[only, explain(only, nodes, error, tensorAt)]]) };
     }
   }
@@ -68,6 +89,7 @@ export class OperationRunner {
     nodes: readonly GraphNode[],
     tensorAt: (source: TensorSource) => TensorLike,
   ): Promise<Map<number, Value>> {
+    if (group.kind === 'random') return new Map(group.nodes.map((id) => [id, drawNode(id, nodes, tensorAt)]));
     const built = buildOperations(group, nodes, this.#model, tensorAt);
     const session = await this.#session(built.bytes);
     const feeds = new Map(built.inputs.map(({ name, source }) => [name, tensorAt(source)]));
@@ -75,14 +97,16 @@ export class OperationRunner {
       feeds,
       built.outputs.map(({ name }) => name),
     );
-    return collect(built, outputs);
+    return collect(built, outputs, nodes);
   }
 
-  /** One after another, so that one failure takes down only what depends on it. */
-  async #runEach(
+  /** Parts of a group, each with what the ones before it have made. */
+  async #runParts(
     group: OperationGroup,
+    parts: readonly (readonly number[])[],
     nodes: readonly GraphNode[],
     tensorAt: (source: TensorSource) => TensorLike,
+    budget: MemoryBudget,
   ): Promise<OperationResult> {
     const values = new Map<number, Value>();
     const failures = new Map<number, ErrorBody>();
@@ -90,13 +114,15 @@ export class OperationRunner {
       const own = values.get(source.node);
       return own === undefined ? tensorAt(source) : tensorIn(own, source);
     };
-    for (const id of group.nodes) {
-      const cause = makersOf(id, nodes)
-        .map((operand) => failures.get(operand))
-        .find((failure) => failure);
-      const result = cause
-        ? { values: new Map<number, Value>(), failures: new Map([[id, cause]]) }
-        : await this.run({ kind: group.kind, nodes: [id] }, nodes, find);
+    for (const part of parts) {
+      const sound = part.filter((id) => {
+        const cause = makersOf(id, nodes)
+          .map((operand) => failures.get(operand))
+          .find((failure) => failure);
+        if (cause) failures.set(id, cause);
+        return !cause;
+      });
+      const result = await this.run({ kind: group.kind, nodes: sound }, nodes, find, budget);
       for (const [node, value] of result.values) values.set(node, value);
       for (const [node, failure] of result.failures) failures.set(node, failure);
     }
@@ -113,15 +139,26 @@ export class OperationRunner {
   }
 }
 
-function collect({ outputs }: OperationModel, made: ReadonlyMap<string, TensorLike>): Map<number, Value> {
-  const values = new Map<number, Value>();
+function collect(
+  { outputs }: OperationModel,
+  made: ReadonlyMap<string, TensorLike>,
+  nodes: readonly GraphNode[],
+): Map<number, Value> {
+  const members = new Map<number, TensorLike[]>();
   for (const { name, source } of outputs) {
     const tensor = made.get(name);
     if (!tensor) throw new Error(`The runtime gave no ${name}.`);
-    const known = values.get(source.node);
-    values.set(source.node, known === undefined ? tensor : [...(isTuple(known) ? known : [known]), tensor]);
+    members.set(source.node, [...(members.get(source.node) ?? []), tensor]);
   }
-  return values;
+  return new Map([...members].map(([id, tensors]) => [id, valueOfNode(id, tensors, nodes)]));
+}
+
+/** A tuple where an operator gives several, though it be one. */
+function valueOfNode(id: number, tensors: readonly TensorLike[], nodes: readonly GraphNode[]): Value {
+  const node = nodes[id];
+  const facts = node?.kind === 'operator' ? operatorFacts(node.operator) : undefined;
+  const [first] = tensors;
+  return first && !(facts && givesTuple(facts)) ? first : tensors;
 }
 
 /** The nodes that make a node's operands. */
@@ -138,10 +175,10 @@ function explain(
   tensorAt: (source: TensorSource) => TensorLike,
 ): ErrorBody {
   const body = toErrorBody(error, 'operation_failed');
-  if (body.code !== 'operation_failed') return { ...body, node: id };
   const node = nodes[id];
   const what =
     node?.kind === 'operator' ? node.operator : node?.kind === 'apply' ? node.module : 'the operation';
+  if (body.code !== 'operation_failed') return { path: what, ...body, node: id };
   const operands = node ? operandsOf(node) : [];
   const types = operands.map((operand) => describeTensor(tensorAt(sourceOf(operand, nodes)))).join(', ');
   return {

@@ -4,10 +4,14 @@
  */
 import {
   type AttributeValue,
+  attributeType,
   type GraphNode,
   isTuple,
   type NodeOf,
   OPSET,
+  type OperatorFacts,
+  operatorFacts,
+  outputsOf,
   type TensorLike,
   TracewireError,
   type Value,
@@ -32,7 +36,8 @@ export interface TensorSource {
 
 /** Nodes that are computed in one go, in order. */
 export interface OperationGroup {
-  readonly kind: 'operators' | 'modules';
+  /** `random` ones are drawn by the host; the others become a model for the runtime. */
+  readonly kind: 'operators' | 'modules' | 'random';
   readonly nodes: readonly number[];
 }
 
@@ -53,12 +58,17 @@ export function groupOperations(
   for (const id of operations) {
     const node = nodes[id];
     if (!node || node.kind === 'member') continue;
-    const kind = node.kind === 'apply' ? 'modules' : 'operators';
+    const kind = kindOf(node);
     const last = groups.at(-1);
     if (last?.kind === kind) last.nodes.push(id);
     else groups.push({ kind, nodes: [id] });
   }
   return groups;
+}
+
+function kindOf(node: GraphNode): OperationGroup['kind'] {
+  if (node.kind === 'apply') return 'modules';
+  return node.kind === 'operator' && operatorFacts(node.operator)?.random ? 'random' : 'operators';
 }
 
 /** Follows `member` nodes to the node that makes the tensor. */
@@ -144,14 +154,18 @@ class Builder {
     return { bytes: encodeModel(proto), inputs: this.#inputs, outputs: this.#outputs };
   }
 
-  #operator({ operator, inputs, attributes }: NodeOf<'operator'>, id: number, name: string): void {
-    const outputs = operator === 'TopK' ? [`${name}.0`, `${name}.1`] : [name];
+  #operator({ operator, inputs, attributes = {} }: NodeOf<'operator'>, id: number, name: string): void {
+    const facts = operatorFacts(operator);
+    if (!facts) throw new Error(`There is no operator ${operator}.`);
+    const outputs = outputsOf(facts, attributes).map((_, member) => `${name}.${member}`);
     this.#made.push({
       name,
       op_type: operator,
       input: inputs.map((input) => this.#use(input)),
       output: outputs,
-      attribute: Object.entries(attributes ?? {}).map(toAttribute),
+      attribute: Object.entries(attributes).map(([attribute, value]) =>
+        attributeProto(facts, attribute, value),
+      ),
     });
     for (const [member, output] of outputs.entries()) this.#give(id, member, output);
   }
@@ -250,9 +264,12 @@ function cannotApply(path: string, node: number, outer: string): TracewireError 
   });
 }
 
-function toAttribute([name, value]: [string, AttributeValue]): AttributeProto {
+/** An attribute as ONNX has it: a number is a float where the table says so. */
+export function attributeProto(facts: OperatorFacts, name: string, value: AttributeValue): AttributeProto {
   if (typeof value === 'string')
     return { name, type: ATTRIBUTE_TYPE.string, s: new TextEncoder().encode(value) };
-  if (typeof value === 'number') return { name, type: ATTRIBUTE_TYPE.int, i: value };
-  return { name, type: ATTRIBUTE_TYPE.ints, ints: [...value] };
+  if (typeof value === 'object') return { name, type: ATTRIBUTE_TYPE.ints, ints: [...value] };
+  return attributeType(facts, name) === 'float'
+    ? { name, type: ATTRIBUTE_TYPE.float, f: value }
+    : { name, type: ATTRIBUTE_TYPE.int, i: value };
 }

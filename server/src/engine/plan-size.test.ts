@@ -10,7 +10,8 @@ import { CACHE, TINY_GPT2 } from './testing/models.ts';
 let model: Model;
 beforeAll(async () => {
   const runtimeIn = (weightsFolder: string) => onnxRuntime({ provider: 'cpu', threads: 1, weightsFolder });
-  model = await assembleModel('tiny-gpt2', await prepareModel(TINY_GPT2, CACHE, runtimeIn, () => undefined));
+  const prepared = await prepareModel(TINY_GPT2, CACHE, runtimeIn, () => undefined);
+  model = await assembleModel('tiny-gpt2', prepared, undefined);
 });
 
 const output = (module: string): Place => ({ module, port: 'output' });

@@ -10,6 +10,7 @@ import {
   type Limits,
   nearest,
   PayloadReader,
+  type TensorLike,
   TracewireError,
   toErrorBody,
 } from '@tracewire/protocol';
@@ -39,8 +40,11 @@ export function checkRun(
 ): readonly ErrorBody[] {
   checkNodes(graph, limits.nodes);
   checkBatch(graph, limits);
-  checkLiterals(graph, payload);
-  const { errors, warnings } = checkGraph(graph, model.index);
+  const constants = readLiterals(graph, payload);
+  const { errors, warnings } = checkGraph(graph, model.index, {
+    constant: (node) => constants.get(node),
+    limits,
+  });
   if (errors.length > 0) throw new Refusal(errors);
   return warnings;
 }
@@ -70,10 +74,13 @@ function checkNodes({ nodes }: Graph, most: number): void {
 }
 
 /** The payload holds the constants' tensors in the order of their nodes, and nothing else. */
-function checkLiterals({ nodes }: Graph, payload: Uint8Array): void {
+function readLiterals({ nodes }: Graph, payload: Uint8Array): ReadonlyMap<number, TensorLike> {
   const reader = new PayloadReader(payload);
+  const literals = new Map<number, TensorLike>();
   for (const [index, node] of nodes.entries()) {
-    if (node.kind === 'constant') reader.tensor(node.tensor, `graph.nodes.${index}.tensor`);
+    if (node.kind === 'constant')
+      literals.set(index, reader.tensor(node.tensor, `graph.nodes.${index}.tensor`));
   }
   reader.end();
+  return literals;
 }

@@ -23,6 +23,7 @@ const config = {
   threads: 0,
   chunkBytes: 1024,
   savedBytes: 1024,
+  intermediateBytes: 1024,
 } as const;
 
 let closing: { close(): void }[] = [];

@@ -4,13 +4,15 @@ import { CHUNK_BYTES, type Limits } from '@tracewire/protocol';
 const MIB = 1024 * 1024;
 
 /** What a welcome announces (PROTOCOL.md, section 2.2). */
-export const DEFAULT_LIMITS: Limits = {
+export const DEFAULT_LIMITS = {
   /** A single message that fills the memory. */
   messageBytes: 16 * MIB,
   /** A graph that takes longer to check than to run. */
   nodes: 10_000,
   /** A run that saves every activation of a long prompt. */
   savedBytes: 256 * MIB,
+  /** A huge tensor made of small data: Expand, Tile, Range, Pad, OneHot, an outer broadcast. */
+  intermediateBytes: 1024 * MIB,
   /** A reader slower than the model: what is sent ahead of it. */
   windowBytes: 8 * MIB,
   chunkBytes: CHUNK_BYTES,
@@ -30,7 +32,7 @@ export const DEFAULT_LIMITS: Limits = {
   keyRuns: 256,
   /** Connections that cost memory and do nothing. */
   connections: 256,
-};
+} as const satisfies Limits;
 
 /**
  * Runs of one key that wait for a lost client. A client that connects, starts runs and drops the line, again and again,

@@ -16,7 +16,7 @@ export class RunQueue {
   #length = 0;
   #meanMs: number | undefined;
 
-  constructor(capacity = DEFAULT_LIMITS.queuedRuns ?? Number.POSITIVE_INFINITY) {
+  constructor(capacity: number = DEFAULT_LIMITS.queuedRuns) {
     this.#capacity = capacity;
   }
 

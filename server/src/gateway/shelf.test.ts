@@ -27,6 +27,7 @@ async function shelfOf(names: readonly string[], termMs: number) {
       threads: 0,
       chunkBytes: 64,
       savedBytes: 64,
+      intermediateBytes: 64,
     } as const;
     const model = new ServedModel({ config, start, log: SILENT, shelf, waitFactor: 0.001 });
     shelf.add(model, 10);

@@ -25,6 +25,8 @@ export const hostCommands = {
     savedBytes: uint,
     /** Tokens of a pass over several prompts, padding counted. */
     batchTokens: z.optional(uint),
+    /** Bytes of all results of a run's operators. */
+    intermediateBytes: uint,
     /** Only says what the model is; nothing is loaded that could run. */
     describeOnly: z.optional(z.literal(true)),
   }),

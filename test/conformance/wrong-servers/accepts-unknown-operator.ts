@@ -4,5 +4,5 @@ import { rewriting, type WrongServer } from './scaffold.ts';
 export const acceptsUnknownOperator: WrongServer = {
   wrong: 'accepts an unknown operator',
   caughtBy: ['error-unknown-operator'],
-  corrupt: rewriting((node) => (node['operator'] === 'Einsum' ? { ...node, operator: 'Abs' } : node)),
+  corrupt: rewriting((node) => (node['operator'] === 'Conv' ? { ...node, operator: 'Abs' } : node)),
 };

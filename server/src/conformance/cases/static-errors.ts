@@ -12,7 +12,7 @@ interface Fault {
 }
 
 /** A graph with one fault is refused with its code and node. */
-const faulty = (
+export const faulty = (
   id: string,
   requirements: readonly string[],
   shows: string,
@@ -82,7 +82,7 @@ export const STATIC_ERRORS: readonly ConformanceCase[] = [
     ['R-146', 'R-169'],
     'an operator that is not on the list',
     'unknown_operator',
-    (sketch) => sketch.operator('Einsum', [one(sketch)]),
+    (sketch) => sketch.operator('Conv', [one(sketch)]),
   ),
   faulty(
     'error-operator-control-flow',
@@ -280,7 +280,7 @@ export const STATIC_ERRORS: readonly ConformanceCase[] = [
       const value = one(sketch);
       const wrong = [
         sketch.read({ module: 'x.conformance.none', port: 'output' }),
-        sketch.operator('Einsum', [value]),
+        sketch.operator('Conv', [value]),
         sketch.add({ kind: 'parameter', name: 'x.conformance.none' }),
         sketch.operator('Add', [value]),
       ];
@@ -296,7 +296,7 @@ export const STATIC_ERRORS: readonly ConformanceCase[] = [
     run: async ({ open, model }) => {
       const peer = await open();
       const sketch = new Sketch({ ids: model.ids });
-      for (let count = 0; count < 150; count++) sketch.operator('Einsum', []);
+      for (let count = 0; count < 150; count++) sketch.operator('Conv', []);
       const errors = await peer.run(sketch.request).refused();
       check(errors.length >= 1 && errors.length <= 100, '1 to 100 errors', () => String(errors.length));
     },

@@ -25,6 +25,7 @@ export function loadEngine(
     threads: 1,
     savedBytes: 64 * 1024 * 1024,
     batchTokens: 4096,
+    intermediateBytes: 256 * 1024 * 1024,
     ...more,
   };
   return Engine.load(options, () => undefined, makeRuntime);

@@ -38,6 +38,7 @@ export async function toy({ limits, answer, helloMs, ...rest }: ToyOptions = {})
     threads: 0,
     chunkBytes: 64,
     savedBytes: 4096,
+    intermediateBytes: 4096,
   } as const;
   const model = new ServedModel({
     config,
