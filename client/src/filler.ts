@@ -5,7 +5,7 @@ import { type LocatedError, TraceError } from './errors.ts';
 import type { CallSite, SourceLocation } from './location.ts';
 import type { ConnectionEvent } from './reconnect.ts';
 import { failSaves, type Recorded } from './record.ts';
-import type { RunListener } from './run.ts';
+import type { RunListener, RunProgress } from './run.ts';
 import type { OpenRun } from './runs.ts';
 import type { Saved } from './saved.ts';
 import type { SavedValue } from './tensor.ts';
@@ -15,6 +15,8 @@ export interface RunStatus {
   readonly state: RunState;
   /** While queued: runs ahead of this one. */
   readonly position?: number | undefined;
+  /** While queued: about how many milliseconds until it begins. */
+  readonly waitMs?: number | undefined;
   /** Hooks that can't fire because a stop comes first. */
   readonly warnings?: readonly ErrorBody[] | undefined;
 }
@@ -29,8 +31,8 @@ export interface LogEvent {
 /** Callbacks of one run; one that throws cancels it, and the trace rejects with what was thrown. */
 export interface RunCallbacks {
   readonly onStatus?: ((status: RunStatus) => void) | undefined;
-  /** Parts of the pass that have run; may be left out. */
-  readonly onProgress?: ((progress: { readonly done: number; readonly total: number }) => void) | undefined;
+  /** Parts of the pass that have run, or how far the loading of the model is; may be left out. */
+  readonly onProgress?: ((progress: RunProgress) => void) | undefined;
   /** Without it, logs go to the console. */
   readonly onLog?: ((event: LogEvent) => void) | undefined;
   /** A handle has its value, or its access error, before the run has ended. */
@@ -97,13 +99,14 @@ export class Filler implements RunListener {
     this.#tell(() => this.#options.onConnection?.(event));
   }
 
-  status({ state, position, warnings }: Status): void {
+  status({ state, position, waitMs, warnings }: Status): void {
     this.#accept();
     if (warnings) this.#warnings = warnings;
     this.#tell(() =>
       this.#options.onStatus?.({
         state,
         ...(position === undefined ? {} : { position }),
+        ...(waitMs === undefined ? {} : { waitMs }),
         ...(warnings === undefined ? {} : { warnings }),
       }),
     );
@@ -122,8 +125,8 @@ export class Filler implements RunListener {
     this.#tell(() => (this.#options.onLog ?? printLog)({ text, value, location }));
   }
 
-  progress(done: number, total: number): void {
-    this.#tell(() => this.#options.onProgress?.({ done, total }));
+  progress(progress: RunProgress): void {
+    this.#tell(() => this.#options.onProgress?.(progress));
   }
 
   end({ state, errors, report }: Status): void {

@@ -22,6 +22,7 @@ export type { Place } from './place.ts';
 export type { PlaceSlice } from './place-slice.ts';
 export type { ConnectionEvent } from './reconnect.ts';
 export type { Axes } from './reduction.ts';
+export type { RunProgress } from './run.ts';
 export type { Saved } from './saved.ts';
 export type { Scalar } from './scalar.ts';
 export type { Selector } from './selection.ts';

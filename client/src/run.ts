@@ -21,6 +21,14 @@ import { violation } from './violation.ts';
 
 type Message<K extends keyof typeof serverMessages> = MessageOf<typeof serverMessages, K>;
 
+/** How far a run is, in parts of the model; or, with a phase, how far that is. */
+export interface RunProgress {
+  readonly done: number;
+  readonly total: number;
+  /** The run waits for its model to be loaded. */
+  readonly phase?: 'loading' | undefined;
+}
+
 /** What a run tells. After `end` or `refused` nothing more comes. */
 export interface RunListener {
   /** The terminal status too, before `end`. */
@@ -28,7 +36,7 @@ export interface RunListener {
   value(save: number, value: SavedValue): void;
   accessError(save: number, error: ErrorBody): void;
   log(node: number, text: string | undefined, value: SavedValue | undefined): void;
-  progress(done: number, total: number): void;
+  progress(progress: RunProgress): void;
   /** What becomes of the connection. */
   connection(event: ConnectionEvent): void;
   /** The run has ended in this status. */
@@ -133,8 +141,8 @@ export class Run {
     this.#listener.log(node, text, value && read(value, payload));
   }
 
-  progress({ done, total }: Message<'progress'>): void {
-    this.#listener.progress(done, total);
+  progress({ done, total, phase }: Message<'progress'>): void {
+    this.#listener.progress(phase === undefined ? { done, total } : { done, total, phase });
   }
 
   connection(event: ConnectionEvent): void {

@@ -94,6 +94,9 @@ const STRETCHES: readonly Stretch[] = [
   [358, 364, 'server', 'sessions'],
   [365, 367, 'server', 'blobs'],
   [368, 369, 'server', 'functions'],
+  [390, 390, 'client'],
+  [391, 392, 'both'],
+  [393, 395, 'server'],
 ];
 
 /** Requirements that no peer can check, with the reason. */
@@ -106,6 +109,8 @@ const UNOBSERVED: Readonly<Record<string, string>> = {
   'R-113': 'whether the model waits shows in its owner’s measurements only',
   'R-175': 'the files are the server’s',
   'R-184': 'what a person or program does with an error is its own affair',
+  'R-394': 'it takes as long as the server allows a run',
+  'R-395': 'it takes more runs than one client should start',
   'R-295': 'it takes the end of the server',
   'R-288': 'a dead peer takes a minute to be found',
   'R-313': 'it takes the hand of whoever keeps the keys',

@@ -112,6 +112,19 @@ export const RUNS: readonly ConformanceCase[] = [
   refusedRun('run-id-long', ['R-002', 'R-069'], 'a run id of 65 characters', () => ({ run: 'a'.repeat(65) })),
   refusedRun('run-id-space', ['R-002', 'R-069'], 'a run id with a space', () => ({ run: 'a b' })),
   refusedRun('run-deadline-0', ['R-071'], 'a deadline of 0 ms', () => ({ options: { deadlineMs: 0 } })),
+  refusedRun('run-traceparent-wrong', ['R-393'], 'a traceparent that is none', () => ({
+    options: { traceparent: '00-0' },
+  })),
+  {
+    id: 'run-traceparent',
+    requirements: ['R-393'],
+    shows: 'a run may carry a traceparent',
+    run: async (context) => {
+      const peer = await context.open();
+      const traceparent = '00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01';
+      await peer.run({ ...simple(context).sketch.request, options: { traceparent } }).ended('completed');
+    },
+  },
   refusedRun('run-option-unknown', ['R-004', 'R-071'], 'an option that there isn’t', () => ({
     options: { 'x-conformance': 1 },
   })),

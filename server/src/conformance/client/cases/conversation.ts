@@ -50,6 +50,14 @@ const RIGHT: readonly ClientCase[] = [
     prints: ONE,
     script: { capabilities: ['x-conformance-unknown', 'gradients'] },
   },
+  {
+    id: 'client-limits',
+    requirements: ['R-390'],
+    shows: 'a limit that it doesn’t know is no trouble',
+    trace: 'one',
+    prints: ONE,
+    script: { limits: { 'x-conformance': 1 } as object },
+  },
   greeted(
     'unsupported-version',
     ['R-043', 'R-284'],

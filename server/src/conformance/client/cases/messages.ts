@@ -29,6 +29,7 @@ const RECEIVED: readonly Row[] = [
   ['warnings-map', 'R-093', 'warnings that are a map', { warnings: {} }],
   ['warnings-101', 'R-093', 'a hundred and one warnings', { warnings: new Array(101).fill(WARNING) }],
   ['position-received', 'R-292', 'a position with `received`', { position: 1 }],
+  ['wait-received', 'R-391', 'a wait with `received`', { waitMs: 1 }],
   ['error-untold', 'R-181', 'an error without a message', { warnings: [{ code: 'behind_stop' }] }],
   ['error-uncoded', 'R-181', 'an error without a code', { warnings: [{ message: 'x' }] }],
   ['error-field', 'R-004', 'a field of an error that is not listed', { warnings: [{ ...WARNING, at: 'x' }] }],
@@ -112,6 +113,9 @@ const BROKEN: readonly ClientCase[] = [
       run.say('access_error', { save: run.saveOf('h.0'), ...fields });
       run.status('completed');
     }),
+  ),
+  amid('progress-phase', 'R-392', 'a progress of a phase that there isn’t', (run, connection) =>
+    connection.send({ type: 'progress', run: run.id, done: 1, total: 3, phase: 'resting' }),
   ),
   amid('progress-total', 'R-105', 'a progress without a total', (run, connection) =>
     connection.send({ type: 'progress', run: run.id, done: 1 }),

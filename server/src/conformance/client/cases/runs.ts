@@ -63,14 +63,14 @@ const FLOW: readonly ClientCase[] = [
   ),
   turn(
     'progress',
-    ['R-105', 'R-107'],
-    'progress is no trouble, before, amid or after; nor are many queued statuses',
+    ['R-105', 'R-107', 'R-391', 'R-392'],
+    'progress is no trouble, before, amid or after; nor is the model’s loading, nor are many queued statuses',
     ONE,
     async (run, connection) => {
       const progress = { type: 'progress', run: run.id, done: 1, total: 3 };
       run.status('received');
-      for (const position of [3, 2, 2, 1]) run.status('queued', { position });
-      connection.send(progress);
+      for (const position of [3, 2, 2, 1]) run.status('queued', { position, waitMs: 100 * position });
+      connection.send({ ...progress, phase: 'loading' });
       run.status('running');
       for (let count = 0; count < 3; count++) connection.send(progress);
       await run.outcomes();
