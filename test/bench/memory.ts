@@ -39,7 +39,6 @@ export async function benchMemory(setting: Setting): Promise<Figure[]> {
       name: 'the host’s memory (PSS) after the first trace, of the weights’ bytes',
       measured: before.pss / weights,
       unit: '×',
-      aim: 1.5,
       note: `weights ${mb(weights)}; PSS ${mb(before.pss)}, RSS ${mb(before.rss)} (which counts a page once for each mapping): held twice it would be 2`,
     },
   ];

@@ -10,6 +10,7 @@ import type { Runtime, ValueType } from '../runtime/runtime.ts';
 import { removeIdleCasts } from './casts.ts';
 import { findModelFiles, hashFiles, type ModelFiles } from './files.ts';
 import { normalizeModel } from './normalize.ts';
+import { usePackedWeights } from './packed.ts';
 import { probeTypes } from './probe.ts';
 import { moveWeights } from './weights.ts';
 
@@ -39,7 +40,7 @@ export async function prepareModel(
   const id = await hashFiles(files, (done, total) => onProgress('checking', done, total));
   const prepared = path.join(cache, PREPARATION, id.slice('sha256:'.length));
   const known = await readPrepared(prepared);
-  if (known) return { files, id, folder: prepared, ...known };
+  if (known) return withPackedWeights({ files, id, folder: prepared, ...known }, runtimeIn, onProgress);
   await mkdir(path.dirname(prepared), { recursive: true });
   const work = await mkdtemp(`${prepared}.`);
   try {
@@ -53,7 +54,18 @@ export async function prepareModel(
   }
   const written = await readPrepared(prepared);
   if (!written) throw new Error(`The prepared model in ${prepared} can’t be read back.`);
-  return { files, id, folder: prepared, ...written };
+  return withPackedWeights({ files, id, folder: prepared, ...written }, runtimeIn, onProgress);
+}
+
+async function withPackedWeights(
+  prepared: PreparedModel,
+  runtimeIn: (weightsFolder: string) => Runtime,
+  onProgress: OnProgress,
+): Promise<PreparedModel> {
+  onProgress('packing weights', 0, 1);
+  const { folder, graph } = prepared;
+  await usePackedWeights(folder, graph.initializers.values(), runtimeIn(folder));
+  return prepared;
 }
 
 async function writePrepared(
