@@ -74,7 +74,7 @@ export class Versions {
   }
 
   get any(): boolean {
-    return this.#writes.length > 0;
+    return this.#sites.size > 0;
   }
 
   boundaries(): number[] {
