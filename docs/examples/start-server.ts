@@ -5,6 +5,7 @@ import { fileURLToPath } from 'node:url';
 
 export interface RunningServer {
   readonly url: string;
+  readonly pid: number;
   stop(): Promise<void>;
 }
 
@@ -23,7 +24,7 @@ export async function startServer(...args: readonly string[]): Promise<RunningSe
       child.kill('SIGTERM');
       return ended;
     };
-    return { url, stop };
+    return { url, pid: child.pid ?? 0, stop };
   }
   throw new Error('The server ended before it listened.');
 }

@@ -1,104 +1,86 @@
 /**
- * `npm run bench`: what a trace costs against bare ONNX Runtime, and what an early stop saves. Ratios of medians,
- * measured in turn in one run. `--model FOLDER` for another model than tiny-gpt2, `--tokens`, `--rounds`.
+ * `npm run bench`: does a trace keep to its aims? Each figure is a ratio, measured in turn in one run; against bare ONNX
+ * Runtime, against the ideal, and with `--python` and `--checkpoint` against nnsight. `--model FOLDER` for another model
+ * than tiny-gpt2; `--only` for some groups, with commas between them; `--json FILE` for the figures as data.
  */
 import { cpus } from 'node:os';
 import path from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
-import { LanguageModel } from '@tracewire/client';
-import { startServer } from '../../docs/examples/start-server.ts';
-import { loadBare } from './bare.ts';
-import { interleave, median, quantile, type Timing } from './interleave.ts';
+import * as ort from 'onnxruntime-node';
+import { benchAgainstNnsight } from './against-nnsight.ts';
+import { benchEarlyStop } from './early-stop.ts';
+import { type Figure, printFigures, verdictOf, writeJson } from './figures.ts';
+import { benchFullPass } from './full-pass.ts';
+import { benchInvokes } from './invokes.ts';
+import { benchMemory } from './memory.ts';
+import { type NnsightPeer, startNnsight } from './nnsight-peer.ts';
+import { openSetting, type Setting } from './setting.ts';
+import { benchSlopes } from './slopes.ts';
+import { benchWrites } from './writes.ts';
 
 const ROOT = fileURLToPath(new URL('../../', import.meta.url));
 const { values: options } = parseArgs({
   options: {
     model: { type: 'string', default: path.join(ROOT, 'server/models/tiny-gpt2') },
-    tokens: { type: 'string', default: '10,100' },
-    rounds: { type: 'string', default: '60' },
-    threads: { type: 'string', default: '0' },
+    checkpoint: { type: 'string' },
+    python: { type: 'string' },
+    rounds: { type: 'string', default: '20' },
+    only: { type: 'string' },
+    json: { type: 'string' },
   },
 });
-const threads = Number(options.threads);
-const rounds = Number(options.rounds);
+const cores = cpus().length;
 
-const server = await startServer('--model', options.model, '--threads', options.threads);
-const model = new LanguageModel(path.basename(options.model), { url: server.url });
-const local = new LanguageModel(options.model, { remote: false });
-const { blocks } = await model.describe();
-const first = blocks[0];
-if (first === undefined) throw new Error('The model has no blocks.');
-const logitsModule = 'lm_head';
+/** Memory first: later groups leave their own cuts behind in the host. */
+const GROUPS: Readonly<Record<string, (setting: Setting) => Promise<Figure[]>>> = {
+  memory: benchMemory,
+  writes: benchWrites,
+  pass: benchFullPass,
+  stop: async (setting) => [await benchEarlyStop(setting, 10), await benchEarlyStop(setting, 128)],
+  slopes: benchSlopes,
+  invokes: benchInvokes,
+  nnsight: againstNnsight,
+};
 
-console.log(`${options.model}, ${cpus().length} cores (${cpus()[0]?.model.trim()}), Node ${process.version}`);
-console.log(`${rounds} rounds in turn; threads: ${threads === 0 ? 'the runtime’s choice' : threads}\n`);
-
-for (const tokens of options.tokens.split(',').map(Number)) {
-  const ids = Array.from({ length: tokens }, (_, index) => (index * 37 + 11) % 500);
-  const bare = await loadBare(options.model, ids, threads);
-  const timings = await interleave(
-    {
-      'bare session.run, logits fetched': () => bare.run(),
-      'remote trace, last logits saved': () =>
-        model.trace(ids, (m) => m.get(logitsModule).output.slice(0, -1).save()),
-      'remote trace, all logits saved': () => model.trace(ids, (m) => m.get(logitsModule).output.save()),
-      'remote trace, every block saved': () =>
-        model.trace(ids, (m) => blocks.map((block) => m.get(block).output[0].save())),
-      'remote trace, stop after block 0': () =>
-        model.trace(ids, (m) => {
-          const saved = m.get(first).output[0].save();
-          m.get(first).output.stop();
-          return saved;
-        }),
-      'local trace, all logits saved': () => local.trace(ids, (m) => m.get(logitsModule).output.save()),
-    },
-    rounds,
-  );
-  report(tokens, timings);
-  await passOnly(ids);
-  await bare.release();
+const setting = await openSetting(options.model, Number(options.rounds));
+let peer: NnsightPeer | undefined;
+const facts = {
+  model: path.basename(options.model),
+  cpu: `${cores} × ${cpus()[0]?.model.trim()}`,
+  node: process.version,
+  onnxruntime: ort.env.versions.node,
+  rounds: setting.rounds,
+};
+console.log(
+  Object.entries(facts)
+    .map(([name, value]) => `${name} ${value}`)
+    .join(', '),
+);
+const only = options.only?.split(',');
+const found: Figure[] = [];
+for (const [name, bench] of Object.entries(GROUPS)) {
+  if (only && !only.includes(name)) continue;
+  const figures = await bench(setting);
+  printFigures(name, figures);
+  found.push(...figures);
 }
-await model.close();
-await local.close();
-await server.stop();
+const count = (verdict: string): number => found.filter((figure) => verdictOf(figure) === verdict).length;
+console.log(`\n${count('met')} met, ${count('missed')} missed`);
+if (options.json !== undefined) writeJson(options.json, { ...facts, nnsight: peer?.facts }, found);
+await peer?.stop();
+await setting.close();
 
-function report(tokens: number, timings: ReadonlyMap<string, Timing>): void {
-  const base = timings.get('bare session.run, logits fetched');
-  if (!base) return;
-  console.log(`${tokens} tokens                              median ms   p90 ms   ÷ bare`);
-  for (const timing of timings.values()) {
-    const columns = [
-      median(timing).toFixed(2),
-      quantile(timing, 0.9).toFixed(2),
-      (median(timing) / median(base)).toFixed(2),
-    ];
-    console.log(`  ${timing.name.padEnd(36)}${columns.map((column) => column.padStart(9)).join('')}`);
+async function againstNnsight(setting: Setting): Promise<Figure[]> {
+  if (options.python === undefined || options.checkpoint === undefined) {
+    console.log('\nnnsight: not measured; give --python and --checkpoint.');
+    return [];
   }
-}
-
-/** The server's own time of the pass, without the wire: what the early stop saves of the computing. */
-async function passOnly(ids: readonly number[]): Promise<void> {
-  const seconds = new Map<string, number[]>([
-    ['full', []],
-    ['stopped', []],
-  ]);
-  for (let round = 0; round < rounds; round++) {
-    const full = await model.trace(
-      ids,
-      (m) => [m.get(logitsModule).output.slice(0, -1).save(), m.report()] as const,
-    );
-    const stopped = await model.trace(ids, (m) => {
-      m.get(first ?? '').output.stop();
-      return [m.get(first ?? '').output[0].save(), m.report()] as const;
-    });
-    seconds.get('full')?.push(full[1].value.milliseconds);
-    seconds.get('stopped')?.push(stopped[1].value.milliseconds);
-  }
-  const middle = (name: string): number =>
-    (seconds.get(name) ?? []).sort((a, b) => a - b)[rounds >> 1] ?? Number.NaN;
-  const [full, stopped] = [middle('full'), middle('stopped')];
+  peer = await startNnsight(options.python, options.checkpoint, cores);
   console.log(
-    `  the pass alone, in the host: full ${full.toFixed(2)} ms, stopped after ${first} ${stopped.toFixed(2)} ms: ${(stopped / full).toFixed(3)} of it\n`,
+    `\n${Object.entries(peer.facts)
+      .map(([name, value]) => `${name} ${value}`)
+      .join(', ')}`,
   );
+  return benchAgainstNnsight(setting, peer);
 }

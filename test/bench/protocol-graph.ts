@@ -47,7 +47,7 @@ export async function benchGraph(rounds: number): Promise<void> {
       'hashed (3.4), Node’s SHA-256': times(() => graphHash(graph, noConstant, nodeSha256)),
     },
     rounds,
-    10,
+    { warmUp: 10 },
   );
   const each = new Map(
     [...timings].map(([name, { samples }]): [string, Timing] => [

@@ -28,6 +28,7 @@ function addServe(parent: Command): void {
   parent
     .command('serve')
     .description('Loads models and listens for clients.')
+    .argument('[models...]', 'the same as --model')
     .option(
       '-m, --model <model>',
       'a model folder, NAME=FOLDER, or the embedded tiny-gpt2 (repeatable; default: tiny-gpt2)',
@@ -50,7 +51,9 @@ function addServe(parent: Command): void {
     .option('--tls-cert <file>', 'certificate chain in PEM form, for wss://')
     .option('--tls-key <file>', 'its private key in PEM form')
     .addOption(new Option('--log-level <level>', 'how much to log').choices(LOG_LEVELS))
-    .action((options: ServeOptions) => serve(options));
+    .action((models: string[], options: ServeOptions) =>
+      serve({ ...options, model: [...models, ...(options.model ?? [])] }),
+    );
 }
 
 function addConformance(parent: Command): void {

@@ -136,6 +136,13 @@ const hostsOf = ({ output }: { output: { stderr: string } }): number[] =>
   [...output.stderr.matchAll(/"hostPid":(\d+)/g)].map(([, pid]) => Number(pid));
 
 describe('tracewire serve', () => {
+  it('takes models with and without --model', async () => {
+    const server = await serving(`first=${EMBEDDED}`, '--model', 'tiny-gpt2');
+    expect(server.models).toBe('first, tiny-gpt2');
+    server.child.kill('SIGTERM');
+    expect((await server.exit).code).toBe(0);
+  });
+
   it('loads the embedded model in a process of its own, and answers', async () => {
     const server = await serving();
     expect(server.models).toBe('tiny-gpt2');

@@ -24,8 +24,8 @@ import type { SegmentSpec } from './segment.ts';
 import { SegmentCache } from './segment-cache.ts';
 import { Tokenizer } from './tokenizer.ts';
 
-/** Weight bytes of re-cut segments that stay loaded beside the blocks. */
-const SEGMENT_BUDGET_BYTES = 512 * 1024 * 1024;
+/** How much of re-cut segments stays loaded beside the blocks: a part of the weights' bytes, within bounds. */
+const SEGMENT_BUDGET = { ofWeights: 0.2, leastBytes: 32 * 1024 * 1024, mostBytes: 512 * 1024 * 1024 };
 
 export interface EngineOptions {
   readonly name: string;
@@ -54,7 +54,7 @@ export class Engine {
     this.#model = model;
     this.tokenizer = tokenizer;
     this.#index = new ModelIndex(model.description);
-    this.#segments = new SegmentCache(model.graph, model.types, runtime, SEGMENT_BUDGET_BYTES);
+    this.#segments = new SegmentCache(model.graph, model.types, runtime, segmentBudget(model));
     this.#operations = new OperationRunner(model, runtime);
     this.#limits = limits;
   }
@@ -97,7 +97,7 @@ export class Engine {
       const rows = graph.invokes.map(({ input }) => this.#idsOf(input));
       const lengths = rows.map((row) => row.length);
       this.#checkTogether(lengths);
-      const plan = planRun(graph, this.#model);
+      const plan = planRun(graph, this.#model, rows.length * Math.max(...lengths));
       const { ran, cancelled, error } = await execute({
         graph,
         plan,
@@ -127,9 +127,10 @@ export class Engine {
     await this.#operations.release();
   }
 
-  /** The unsplit blocks stay loaded: most runs need no other segment. */
+  /** The unsplit blocks and the whole stay loaded: most runs need no other segment. */
   async #loadBlocks(onProgress: OnProgress): Promise<void> {
-    const { graph, blockBorders, ranges } = this.#model;
+    const { graph, blockBorders, ranges, whole } = this.#model;
+    await this.#segments.keep(whole);
     const borders = [0, ...blockBorders, graph.nodes.length];
     for (let index = 0; index < borders.length - 1; index++) {
       const [from = 0, to = 0] = [borders[index], borders[index + 1]];
@@ -202,6 +203,11 @@ export class Engine {
     }
     return ids;
   }
+}
+
+function segmentBudget({ graph }: Model): number {
+  const { ofWeights, leastBytes, mostBytes } = SEGMENT_BUDGET;
+  return Math.min(mostBytes, Math.max(leastBytes, Math.round(ofWeights * graph.weightBytes)));
 }
 
 async function assemble(

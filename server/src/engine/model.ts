@@ -8,7 +8,8 @@ import { buildModuleTree, type ModuleTree } from './modules.ts';
 import type { ModelGraph } from './onnx/graph.ts';
 import { findParameters, type Parameter } from './parameters.ts';
 import type { ValueType } from './runtime/runtime.ts';
-import { Ranges } from './segment.ts';
+import { Ranges, type SegmentSpec } from './segment.ts';
+import { wholeSegment } from './whole-pass.ts';
 
 export interface Model {
   readonly graph: ModelGraph;
@@ -17,6 +18,8 @@ export interface Model {
   /** Where the model is cut for good: before the first block and after each, as indices of nodes. */
   readonly blockBorders: readonly number[];
   readonly ranges: Ranges;
+  /** All of it as one segment. */
+  readonly whole: SegmentSpec;
   readonly parameters: ReadonlyMap<string, Parameter>;
   readonly feeds: FeedMaker;
   readonly description: ModelDescription;
@@ -38,12 +41,15 @@ export async function assembleModel(
     unsupported,
   };
   const index = new ModelIndex(description);
+  const ranges = new Ranges(graph);
+  const borders = blockBorders(tree, graph);
   return {
     graph,
     types,
     tree,
-    blockBorders: blockBorders(tree, graph),
-    ranges: new Ranges(graph),
+    blockBorders: borders,
+    ranges,
+    whole: wholeSegment(graph, ranges, borders),
     parameters,
     feeds: new FeedMaker(graph),
     description,

@@ -20,7 +20,7 @@ const PAIRS = 4999;
 
 function momentsOf(nodes: readonly GraphNode[]): Moment[] {
   const graph: Graph = { invokes: [{ input: { ids: [1] } }], nodes };
-  return planRun(graph, model).steps.filter((step) => step.kind === 'moment');
+  return planRun(graph, model, 1).steps.filter((step) => step.kind === 'moment');
 }
 
 it('plans thousands of writes and reads of one place, each read of the write before it', () => {

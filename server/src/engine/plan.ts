@@ -19,6 +19,7 @@ import {
   valuesAt,
   type WriteHook,
 } from './versions.ts';
+import { asWholePass } from './whole-pass.ts';
 
 export interface PlannedSegment {
   readonly kind: 'segment';
@@ -58,21 +59,26 @@ export interface Plan {
   readonly notReached: ReadonlyMap<number, ErrorBody>;
 }
 
-/** Throws `no_hook` for a write that could not act on all that use the value. The graph has been checked. */
-export function planRun(graph: Graph, model: Model): Plan {
-  return new Planner(graph, model).plan();
+/**
+ * `tokens` is how many the pass takes in, padding included. Throws `no_hook` for a write that could not act on all that use
+ * the value. The graph has been checked.
+ */
+export function planRun(graph: Graph, model: Model, tokens: number): Plan {
+  return new Planner(graph, model, tokens).plan();
 }
 
 class Planner {
   readonly #nodes: readonly GraphNode[];
   readonly #model: Model;
+  readonly #tokens: number;
   readonly #reach: Reach;
   /** Whether a value holds more than what one invoke sees of it. */
   readonly #batched: boolean;
 
-  constructor(graph: Graph, model: Model) {
+  constructor(graph: Graph, model: Model, tokens: number) {
     this.#nodes = graph.nodes;
     this.#model = model;
+    this.#tokens = tokens;
     this.#reach = new Reach(graph, model);
     this.#batched = graph.invokes.length > 1;
   }
@@ -152,6 +158,8 @@ class Planner {
       for (const read of moment.reads) for (const key of read.keys) wanted.add(key);
       if (moment.write && (moment.write.selection || this.#batched)) wanted.add(moment.write.before);
     }
+    const whole = writes.any ? undefined : asWholePass(this.#model, this.#tokens, end, wanted);
+    if (whole) return [this.#whole(whole, wanted)];
     const segments: PlannedSegment[] = [];
     for (let index = cuts.length - 2; index >= 0; index--) {
       const [from = 0, to = 0] = [cuts[index], cuts[index + 1]];
@@ -164,6 +172,11 @@ class Planner {
       segments.push({ kind: 'segment', spec: { from, to, outputs, versions }, feeds, fetches });
     }
     return segments.reverse();
+  }
+
+  #whole(spec: SegmentSpec, wanted: ReadonlySet<ValueKey>): PlannedSegment {
+    const feeds = new Map(this.#model.graph.inputs.map((name) => [name, name]));
+    return { kind: 'segment', spec, feeds, fetches: spec.outputs.filter((value) => wanted.has(value)) };
   }
 
   /** Where the model is cut for this run: the borders of its blocks, the writes, and the end of the pass. */

@@ -1,11 +1,14 @@
 /**
  * The segments that are loaded: those of the unsplit blocks stay, others are kept by least recent use within
- * a budget of weight bytes and released when they leave.
+ * a budget of bytes and released when they leave.
  */
 import { LRUCache } from 'lru-cache';
 import type { ModelGraph } from './onnx/graph.ts';
 import type { Runtime, Segment, ValueType } from './runtime/runtime.ts';
 import { buildSegment, type SegmentSpec, segmentKey } from './segment.ts';
+
+/** What a session takes beside its weights and its model. */
+const SESSION_BYTES = 1024 * 1024;
 
 export class SegmentCache {
   readonly #resident = new Map<string, Segment>();
@@ -54,6 +57,7 @@ export class SegmentCache {
 
   async #make(spec: SegmentSpec): Promise<{ segment: Segment; size: number }> {
     const { model, weightBytes } = buildSegment(this.#graph, this.#types, spec);
-    return { segment: await this.#runtime.createSegment(model), size: weightBytes + model.byteLength };
+    const segment = await this.#runtime.createSegment(model);
+    return { segment, size: weightBytes + model.byteLength + SESSION_BYTES };
   }
 }

@@ -94,7 +94,7 @@ function nodesFor(graph: ModelGraph, from: number, to: number, wanted: Iterable<
 
 export interface SegmentModel {
   readonly model: Uint8Array;
-  /** Bytes of the weights it maps. */
+  /** Bytes of the weights that it has in memory of its own: all but those that come packed, which all segments share. */
   readonly weightBytes: number;
 }
 
@@ -146,9 +146,10 @@ export function buildSegment(
       output: spec.outputs.map((value) => info(value, value)),
     },
   });
-  return { model, weightBytes: weights.reduce((sum, tensor) => sum + externalLength(tensor), 0) };
+  return { model, weightBytes: weights.reduce((sum, tensor) => sum + ownLength(tensor), 0) };
 }
 
-function externalLength(tensor: { external_data?: { key: string; value: string }[] }): number {
+function ownLength(tensor: { external_data?: { key: string; value: string }[] }): number {
+  if (tensor.external_data?.some(({ key }) => key.startsWith('prepacked'))) return 0;
   return Number(tensor.external_data?.find(({ key }) => key === 'length')?.value ?? 0);
 }

@@ -73,6 +73,10 @@ export class Versions {
     for (const write of writes) this.#add(write);
   }
 
+  get any(): boolean {
+    return this.#sites.size > 0;
+  }
+
   boundaries(): number[] {
     return [...this.#sites.values()].flatMap((sites) => sites.map(({ point }) => point.boundary));
   }

@@ -24,10 +24,13 @@ export function socketTransport(socket: Socket): Transport {
   return {
     send(parts) {
       if (inbox.closed || !socket.writable) return;
-      socket.cork();
+      // What is sent in one turn goes out in one write.
+      if (socket.writableCorked === 0) {
+        socket.cork();
+        process.nextTick(() => socket.uncork());
+      }
       socket.write(lengthOf(parts));
       for (const part of parts) if (part.byteLength > 0) socket.write(part);
-      socket.uncork();
     },
     listen: (handlers) => inbox.listen(handlers),
     close(code = 1000, reason = '') {

@@ -7,13 +7,15 @@ import path from 'node:path';
 import { ModelGraph } from '../onnx/graph.ts';
 import { decodeModel, encodeModel, type ModelProto } from '../onnx/schema.ts';
 import type { Runtime, ValueType } from '../runtime/runtime.ts';
+import { removeIdleCasts } from './casts.ts';
 import { findModelFiles, hashFiles, type ModelFiles } from './files.ts';
 import { normalizeModel } from './normalize.ts';
+import { usePackedWeights } from './packed.ts';
 import { probeTypes } from './probe.ts';
 import { moveWeights } from './weights.ts';
 
 /** Raised when what is written here changes, so that older folders are made anew. */
-const PREPARATION = 'v3';
+const PREPARATION = 'v7';
 
 export interface PreparedModel {
   readonly files: ModelFiles;
@@ -38,7 +40,7 @@ export async function prepareModel(
   const id = await hashFiles(files, (done, total) => onProgress('checking', done, total));
   const prepared = path.join(cache, PREPARATION, id.slice('sha256:'.length));
   const known = await readPrepared(prepared);
-  if (known) return { files, id, folder: prepared, ...known };
+  if (known) return withPackedWeights({ files, id, folder: prepared, ...known }, runtimeIn, onProgress);
   await mkdir(path.dirname(prepared), { recursive: true });
   const work = await mkdtemp(`${prepared}.`);
   try {
@@ -52,7 +54,18 @@ export async function prepareModel(
   }
   const written = await readPrepared(prepared);
   if (!written) throw new Error(`The prepared model in ${prepared} can’t be read back.`);
-  return { files, id, folder: prepared, ...written };
+  return withPackedWeights({ files, id, folder: prepared, ...written }, runtimeIn, onProgress);
+}
+
+async function withPackedWeights(
+  prepared: PreparedModel,
+  runtimeIn: (weightsFolder: string) => Runtime,
+  onProgress: OnProgress,
+): Promise<PreparedModel> {
+  onProgress('packing weights', 0, 1);
+  const { folder, graph } = prepared;
+  await usePackedWeights(folder, graph.initializers.values(), runtimeIn(folder));
+  return prepared;
 }
 
 async function writePrepared(
@@ -68,6 +81,7 @@ async function writePrepared(
   );
   onProgress('measuring', 0, 1);
   const types = await probeTypes(new ModelGraph(model), runtimeIn(target));
+  removeIdleCasts(model, types);
   await writeFile(path.join(target, 'graph.onnx'), encodeModel(model));
   await writeFile(path.join(target, 'types.json'), JSON.stringify(Object.fromEntries(types)));
 }

@@ -41,6 +41,14 @@ export class ModelGraph {
     return this.outputs.includes(value);
   }
 
+  /** Bytes of the weights in external files. */
+  get weightBytes(): number {
+    const lengths = this.model.graph.initializer.map(({ external_data }) =>
+      Number(external_data?.find(({ key }) => key === 'length')?.value ?? 0),
+    );
+    return lengths.reduce((sum, length) => sum + length, 0);
+  }
+
   /** Every value that is computed. */
   values(): IterableIterator<string> {
     return this.#producers.keys();

@@ -1,4 +1,6 @@
 /** ONNX Runtime behind the engine's interface; the only file that knows onnxruntime-node. */
+import { readFile, rm } from 'node:fs/promises';
+import path from 'node:path';
 import { DTYPES, type Dtype, type TensorData, type TensorLike } from '@tracewire/protocol';
 import * as ort from 'onnxruntime-node';
 import type { Runtime, RuntimeOptions, Segment } from './runtime.ts';
@@ -30,7 +32,37 @@ export function onnxRuntime(options: RuntimeOptions): Runtime {
       const graphOptimizationLevel = optimize ? 'all' : 'disabled';
       return new OrtSegment(await ort.InferenceSession.create(model, { ...session, graphOptimizationLevel }));
     },
+    ...(options.provider === 'cpu'
+      ? { packWeights: (model, folder, name) => packWeights(session, model, folder, name) }
+      : {}),
   };
+}
+
+/** Making a session writes the file; the session itself isn't wanted. */
+async function packWeights(
+  options: ort.InferenceSession.SessionOptions,
+  model: Uint8Array,
+  folder: string,
+  name: string,
+): Promise<Uint8Array> {
+  const optimizedModelFilePath = path.join(folder, 'optimized.onnx');
+  const packing = await ort.InferenceSession.create(model, {
+    ...options,
+    graphOptimizationLevel: 'all',
+    optimizedModelFilePath,
+    extra: {
+      session: {
+        ...(options.extra?.['session'] as object),
+        save_external_prepacked_constant_initializers: '1',
+        optimized_model_external_initializers_file_name: name,
+        optimized_model_external_initializers_min_size_in_bytes: '1024',
+      },
+    },
+  });
+  await packing.release();
+  const optimized = await readFile(optimizedModelFilePath);
+  await rm(optimizedModelFilePath);
+  return optimized;
 }
 
 class OrtSegment implements Segment {

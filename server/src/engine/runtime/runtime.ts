@@ -38,6 +38,12 @@ export interface Runtime {
    * Rejects with the runtime's own words for a model it can't take.
    */
   createSegment(model: Uint8Array, options?: { readonly optimize?: boolean }): Promise<Segment>;
+  /**
+   * Writes the model's external weights into `folder/name` once more, with the forms that kernels pack them into, and gives
+   * the bytes of a model that refers to that file. Segments whose weights refer to it so map the packed forms.
+   * Absent where the runtime has no such file.
+   */
+  packWeights?(model: Uint8Array, folder: string, name: string): Promise<Uint8Array>;
 }
 
 /** A tensor type in a model that the engine builds: named axes are symbolic, `?` is unknown. */
