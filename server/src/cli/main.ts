@@ -2,12 +2,12 @@
 import { TracewireError } from '@tracewire/protocol';
 /** The command line `tracewire`: reads options, prints faults, and leaves the work to the command's own file. */
 import { Command, CommanderError, InvalidArgumentError, Option } from 'commander';
-import { defaultCache } from '../cache-folder.ts';
 import { VERSION } from '../version.ts';
+import { formatSettings, readConfig, settingsOf } from './config.ts';
 import type { ConformanceOptions } from './conformance.ts';
 import { addKeys } from './keys.ts';
-import { LOG_LEVELS } from './logger.ts';
 import { type ServeOptions, serve } from './serve.ts';
+import { addServeOptions } from './serve-options.ts';
 
 /** Options that can't be meant. */
 const USAGE = 2;
@@ -19,41 +19,38 @@ function program(): Command {
     .version(VERSION)
     .exitOverride();
   addServe(command);
+  addConfig(command);
   addConformance(command);
   addKeys(command);
   return command;
 }
 
 function addServe(parent: Command): void {
-  parent
+  const serving = parent
     .command('serve')
     .description('Loads models and listens for clients.')
     .argument('[models...]', 'the same as --model')
-    .option(
-      '-m, --model <model>',
-      'a model folder, NAME=FOLDER, or the embedded tiny-gpt2 (repeatable; default: tiny-gpt2)',
-      collect,
+    .addHelpText('after', '\nExample:\n  $ tracewire serve ./gpt2 --port 8000');
+  addServeOptions(serving).action(async (models: string[]) => {
+    readConfig(serving);
+    const options = serving.opts<ServeOptions>();
+    await serve({ ...options, model: [...models, ...(options.model ?? [])] });
+  });
+}
+
+function addConfig(parent: Command): void {
+  const config = parent
+    .command('config')
+    .description(
+      'Shows the options that serve would take, and where each value comes from. Takes serve’s options.',
     )
-    .option('--host <address>', 'address to listen on', '127.0.0.1')
-    .option('-p, --port <number>', 'port to listen on; 0 takes any free one', portNumber, 7331)
-    .option('--cache <folder>', 'folder for prepared models', defaultCache())
-    .option('--threads <number>', 'threads an operator may use; 0 lets the runtime choose', count, 0)
-    .addOption(new Option('--provider <name>', 'what runs the model').choices(['cpu', 'cuda']).default('cpu'))
-    .option('--keys [file]', 'ask for keys, of this file or the one that `tracewire keys` uses')
-    .option('--no-keys', 'ask for no keys, though others can reach the server')
-    .option('--allow-host <name>', 'another name that clients may call the server by (repeatable)', collect)
-    .option('--allow-origin <origin>', 'web pages of this origin may use the server (repeatable)', collect)
-    .option(
-      '--trust-proxy',
-      'take a client’s address from X-Forwarded-For, as our own proxy writes it',
-      false,
-    )
-    .option('--tls-cert <file>', 'certificate chain in PEM form, for wss://')
-    .option('--tls-key <file>', 'its private key in PEM form')
-    .addOption(new Option('--log-level <level>', 'how much to log').choices(LOG_LEVELS))
-    .action((models: string[], options: ServeOptions) =>
-      serve({ ...options, model: [...models, ...(options.model ?? [])] }),
-    );
+    .option('--json', 'as JSON')
+    .addHelpText('after', '\nExample:\n  $ TRACEWIRE_PORT=8000 tracewire config --config tracewire.json');
+  addServeOptions(config).action(({ json }: { json?: boolean }) => {
+    readConfig(config);
+    const settings = settingsOf(config).filter(({ name }) => name !== 'json');
+    process.stdout.write(json ? `${JSON.stringify(settings, undefined, 2)}\n` : formatSettings(settings));
+  });
 }
 
 function addConformance(parent: Command): void {
@@ -86,21 +83,6 @@ function milliseconds(text: string): number {
   return Number(text);
 }
 
-function collect(value: string, before: string[] = []): string[] {
-  return [...before, value];
-}
-
-function count(text: string): number {
-  if (!/^\d{1,4}$/.test(text)) throw new InvalidArgumentError('A whole number from 0 to 9999 is wanted.');
-  return Number(text);
-}
-
-function portNumber(text: string): number {
-  const port = /^\d{1,5}$/.test(text) ? Number(text) : Number.NaN;
-  if (!(port <= 65_535)) throw new InvalidArgumentError('A whole number from 0 to 65535 is wanted.');
-  return port;
-}
-
 /** The exit code; Commander has printed its own faults already. */
 function report(error: unknown): number {
   if (error instanceof CommanderError) return error.exitCode === 0 ? 0 : USAGE;
@@ -109,7 +91,7 @@ function report(error: unknown): number {
     for (let { cause } = error.body; cause; cause = cause.cause) {
       process.stderr.write(`  because: ${cause.code}: ${cause.message}\n`);
     }
-    return error.code === 'bad_configuration' ? USAGE : FAILURE;
+    return error.code === 'bad_configuration' || error.code === 'unknown_option' ? USAGE : FAILURE;
   }
   process.stderr.write(`tracewire: ${error instanceof Error ? error.stack : String(error)}\n`);
   return FAILURE;

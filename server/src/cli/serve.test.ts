@@ -1,8 +1,8 @@
 /** The command line as users meet it: the built program in a process of its own. */
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { cpSync, mkdtempSync, rmSync, truncateSync } from 'node:fs';
-import { createServer } from 'node:net';
+import { cpSync, mkdtempSync, rmSync, truncateSync, writeFileSync } from 'node:fs';
+import { type AddressInfo, createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
@@ -22,10 +22,12 @@ afterAll(() => {
   rmSync(folder, { recursive: true });
 });
 
-function start(...args: string[]) {
+const start = (...args: string[]) => startWith({}, ...args);
+
+function startWith(env: Record<string, string>, ...args: string[]) {
   const child = spawn(process.execPath, [MAIN, ...args], {
     cwd: folder,
-    env: { ...process.env, XDG_CONFIG_HOME: folder },
+    env: { ...process.env, XDG_CONFIG_HOME: folder, ...env },
     stdio: ['ignore', 'pipe', 'pipe'],
     detached: true,
   });
@@ -84,6 +86,49 @@ describe('tracewire', () => {
     expect(stderr).toContain('--port');
     expect(code).toBe(1);
     other.close();
+  });
+});
+
+describe('tracewire config', () => {
+  const file = join(folder, 'tracewire.json');
+  const config = (content: unknown, args: string[] = [], env: Record<string, string> = {}) => {
+    writeFileSync(file, typeof content === 'string' ? content : JSON.stringify(content));
+    return startWith(env, 'config', '--json', '--config', file, ...args).exit;
+  };
+
+  it('shows each value and where it comes from: command line, environment, file, default', async () => {
+    const { code, stdout } = await config(
+      { port: 1, host: '::1', grace: 5, memory: '2GiB', 'allow-host': ['a', 'b'], keys: false },
+      ['--port', '3'],
+      { TRACEWIRE_PORT: '2', TRACEWIRE_HOST: '127.0.0.2' },
+    );
+    const settings = JSON.parse(stdout) as { name: string; value: unknown; source: string }[];
+    const shown = (name: string) => {
+      const { value, source } = settings.find((one) => one.name === name) ?? {};
+      return [value, source];
+    };
+    expect(shown('port')).toEqual([3, 'command line']);
+    expect(shown('host')).toEqual(['127.0.0.2', 'environment TRACEWIRE_HOST']);
+    expect(shown('grace')).toEqual([5, file]);
+    expect(shown('memory')).toEqual([2 ** 31, file]);
+    expect(shown('allow-host')).toEqual([['a', 'b'], file]);
+    expect(shown('keys')).toEqual([false, file]);
+    expect(shown('threads')).toEqual([0, 'default']);
+    expect(code).toBe(0);
+  });
+
+  it.each([
+    ['an option that there isn’t', { prot: 1 }, 'Did you mean port?'],
+    ['a value of the wrong form', { port: 'high' }, 'from 0 to 65535'],
+    ['a value that is none of the choices', { provider: 'gpu' }, 'cpu, cuda'],
+    ['a map in place of a value', { host: {} }, 'a list of strings'],
+    ['no JSON', '{', 'can’t be read'],
+    ['a list', [], 'holds no object'],
+  ])('refuses a file with %s, with exit code 2', async (_, content, text) => {
+    const { code, stdout, stderr } = await config(content);
+    expect(stderr).toContain(text);
+    expect(stderr).toContain(file);
+    expect([code, stdout]).toEqual([2, '']);
   });
 });
 
@@ -173,6 +218,77 @@ describe('tracewire serve', () => {
     client.send(run('b'));
     expect((await client.end('b')).state).toBe('completed');
     expect(hostsOf(server)).toHaveLength(2);
+    server.child.kill('SIGTERM');
+    await server.exit;
+  });
+
+  it('tells Prometheus what it did, and probes how it is', async () => {
+    const free = createServer();
+    await new Promise<void>((resolve) => free.listen(0, '127.0.0.1', resolve));
+    const metricsPort = (free.address() as AddressInfo).port;
+    free.close();
+    const server = await serving('--metrics-port', String(metricsPort));
+    const client = await connect(server.url);
+    client.send(run('a'));
+    await client.end('a');
+    const metrics = await (await fetch(`http://127.0.0.1:${metricsPort}/metrics`)).text();
+    expect(metrics).toContain('tracewire_runs_total{model="tiny-gpt2",state="completed"} 1');
+    expect(metrics).toMatch(/tracewire_modules_run_total\{model="tiny-gpt2"\} [1-9]/);
+    expect(metrics).toMatch(/tracewire_host_bytes\{model="tiny-gpt2"\} [1-9]/);
+    expect(metrics).toContain('tracewire_connections 1');
+    const http = server.url.replace('ws:', 'http:');
+    const get = async (path: string) => {
+      const response = await fetch(http + path);
+      return [response.status, await response.json()];
+    };
+    expect(await get('/v2/health/ready')).toEqual([200, { ready: true }]);
+    expect(await get('/v2/models')).toEqual([200, { models: [{ name: 'tiny-gpt2', ready: true }] }]);
+    expect(await get('/v2/models/tiny-gpt2')).toMatchObject([200, { platform: 'onnxruntime_onnx' }]);
+    expect(await get('/v2/models/tiny-gpt3')).toMatchObject([404, { nearest: 'tiny-gpt2' }]);
+    server.child.kill('SIGTERM');
+    await server.exit;
+  });
+
+  it('lets a run end before it does, takes no new one, and a second signal ends it at once', async () => {
+    const server = await serving('--log-level', 'debug');
+    const client = await connect(server.url);
+    const [host = 0] = hostsOf(server);
+    process.kill(host, 'SIGSTOP');
+    client.send(run('a'));
+    await client.nextStatus('received');
+    await client.nextStatus('running');
+    server.child.kill('SIGTERM');
+    while (!server.output.stderr.includes('stopping')) await sleep(5);
+    const ready = await fetch(`${server.url.replace('ws:', 'http:')}/v2/health/ready`);
+    expect(ready.status).toBe(503);
+    client.send(run('b'));
+    const refused = await client.next('error');
+    expect(refused).toMatchObject({ run: 'b', errors: [{ code: 'shutting_down' }] });
+    process.kill(host, 'SIGCONT');
+    expect((await client.end('a')).state).toBe('completed');
+    expect(await client.closed).toMatchObject({ code: 1001 });
+    expect((await server.exit).code).toBe(0);
+    const other = await serving('--log-level', 'debug');
+    const waiting = await connect(other.url);
+    process.kill(hostsOf(other)[0] ?? 0, 'SIGSTOP');
+    waiting.send(run('a'));
+    await waiting.nextStatus('received');
+    await waiting.nextStatus('running');
+    other.child.kill('SIGTERM');
+    while (!other.output.stderr.includes('stopping')) await sleep(5);
+    other.child.kill('SIGTERM');
+    expect((await other.exit).code).toBe(143);
+  });
+
+  it('keeps two models in the memory of one', async () => {
+    const server = await serving('-m', `a=${EMBEDDED}`, '-m', `b=${EMBEDDED}`, '--memory', '8MiB');
+    const client = await connect(server.url);
+    for (const [index, model] of ['a', 'b', 'a'].entries()) {
+      client.send({ ...run(`${index}`), model });
+      expect((await client.end(`${index}`)).state).toBe('completed');
+      const { models } = await (await fetch(`${server.url.replace('ws:', 'http:')}/v2/models`)).json();
+      expect(models.filter(({ ready }: { ready: boolean }) => ready)).toEqual([{ name: model, ready: true }]);
+    }
     server.child.kill('SIGTERM');
     await server.exit;
   });

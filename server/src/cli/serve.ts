@@ -5,11 +5,14 @@ import { startHostProcess } from '../gateway/host-process.ts';
 import { DEFAULT_LIMITS } from '../gateway/limits.ts';
 import { Listener } from '../gateway/listener.ts';
 import type { Log } from '../gateway/log.ts';
-import { type ModelSource, resolveModels } from '../gateway/models.ts';
+import { Metrics } from '../gateway/metrics.ts';
+import { type ModelSource, resolveModels, weightBytesOf } from '../gateway/models.ts';
 import { ServedModel } from '../gateway/served-model.ts';
+import { Shelf } from '../gateway/shelf.ts';
 import { VERSION } from '../version.ts';
 import { type AdmittanceOptions, admittance } from './admittance.ts';
 import { createLogger, type LogLevel } from './logger.ts';
+import { serveMetrics } from './metrics-endpoint.ts';
 import { loadingProgress } from './progress.ts';
 import { onSignals } from './signals.ts';
 
@@ -19,6 +22,14 @@ export interface ServeOptions extends AdmittanceOptions {
   readonly cache: string;
   readonly threads: number;
   readonly provider: 'cpu' | 'cuda';
+  /** Bytes of weights that may be loaded at a time. */
+  readonly memory?: number;
+  /** Bytes that a model's process may take. */
+  readonly hostMemory?: number;
+  /** Seconds. */
+  readonly grace: number;
+  readonly metricsPort?: number;
+  readonly metricsHost: string;
   readonly logLevel?: LogLevel;
 }
 
@@ -29,22 +40,30 @@ export async function serve(options: ServeOptions): Promise<void> {
   const log = createLogger(terminal, options.logLevel);
   const { door, keys, tls, notice } = admittance(options, log);
   const listener = await Listener.bind({ host: options.host, port: options.port, door, tls });
-  const models = sources.map((source) => servedModel(source, options, terminal, log));
-  const gateway = new Gateway({ models, log, version: VERSION });
+  const meter = new Metrics();
+  const shelf = options.memory === undefined ? undefined : new Shelf({ budgetBytes: options.memory });
+  const models = sources.map((source) => servedModel(source, { options, terminal, log, meter, shelf }));
+  const gateway = new Gateway({ models, log, meter, version: VERSION });
+  meter.watch(gateway);
   keys?.onGone((key) => gateway.revoke(key));
   let stopped = false;
-  const stop = (): void => {
-    stopped = true;
+  const close = (): void => {
     listener.close();
     gateway.close();
     keys?.close();
   };
-  onSignals(stop, log);
+  onSignals(async () => {
+    stopped = true;
+    await gateway.drain(options.grace * 1000);
+    close();
+  }, log);
   try {
-    for (const model of models) await model.load();
+    if (options.metricsPort !== undefined)
+      await serveMetrics(meter, options.metricsHost, options.metricsPort);
+    for (const model of models) await (shelf && !shelf.fits(model) ? model.describe() : model.load());
   } catch (error) {
     if (stopped) return;
-    stop();
+    close();
     throw error;
   }
   if (stopped) return;
@@ -54,11 +73,19 @@ export async function serve(options: ServeOptions): Promise<void> {
   );
 }
 
-function servedModel({ name, folder }: ModelSource, options: ServeOptions, terminal: boolean, log: Log) {
-  const { threads, provider } = options;
-  const { chunkBytes, savedBytes, intermediateBytes, batchTokens } = DEFAULT_LIMITS;
+interface Surroundings {
+  readonly options: ServeOptions;
+  readonly terminal: boolean;
+  readonly log: Log;
+  readonly meter: Metrics;
+  readonly shelf: Shelf | undefined;
+}
+
+function servedModel({ name, folder }: ModelSource, { options, terminal, log, meter, shelf }: Surroundings) {
+  const { threads, provider, hostMemory: memoryBytes } = options;
+  const { chunkBytes, savedBytes, intermediateBytes, batchTokens, queuedRuns, runMs } = DEFAULT_LIMITS;
   const cache = resolve(options.cache);
-  return new ServedModel({
+  const model = new ServedModel({
     config: {
       name,
       folder,
@@ -70,8 +97,14 @@ function servedModel({ name, folder }: ModelSource, options: ServeOptions, termi
       intermediateBytes,
       batchTokens,
     },
-    start: () => startHostProcess({ model: name, log }),
+    start: () => startHostProcess({ model: name, log, memoryBytes }),
     log,
+    meter,
+    shelf,
+    queuedRuns,
+    runMs,
     loading: loadingProgress(name, terminal, log),
   });
+  shelf?.add(model, weightBytesOf(folder));
+  return model;
 }

@@ -94,8 +94,7 @@ const STRETCHES: readonly Stretch[] = [
   [358, 364, 'server', 'sessions'],
   [365, 367, 'server', 'blobs'],
   [368, 369, 'server', 'functions'],
-  [390, 390, 'client'],
-  [391, 392, 'both'],
+  [390, 392, 'client'],
   [393, 395, 'server'],
 ];
 

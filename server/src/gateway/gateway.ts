@@ -115,26 +115,25 @@ export class Gateway implements Services {
   }
 
   /**
-   * Takes no more runs, waits until those that are there have ended and their clients have all of them, or the grace
-   * is over; ends the rest with `shutting_down`, and closes.
+   * Takes no more runs and waits until those that are there have ended; ends what is left after the grace with
+   * `shutting_down`. Then closes, once clients have all of their runs, or have had some time for it.
    */
   async drain(graceMs: number): Promise<void> {
     this.draining = true;
-    await this.#quiet(graceMs);
+    await this.#until((runs) => runs.unended === 0, graceMs);
     const error: ErrorBody = {
       code: 'shutting_down',
       message: `The server is going away; the run had not ended ${graceMs} ms after it was told to.`,
       retryAfterMs: QUEUE_RETRY_MS,
     };
     for (const runs of this.#allRuns) runs.expire(error);
-    await this.#quiet(FAREWELL_MS);
+    await this.#until((runs) => !runs.busy, FAREWELL_MS);
     this.close();
   }
 
-  async #quiet(mostMs: number): Promise<void> {
+  async #until(isSo: (runs: KeyRuns) => boolean, mostMs: number): Promise<void> {
     const until = performance.now() + mostMs;
-    while (this.#allRuns.some((runs) => runs.busy) && performance.now() < until)
-      await sleep(Math.min(POLL_MS, mostMs));
+    while (!this.#allRuns.every(isSo) && performance.now() < until) await sleep(Math.min(POLL_MS, mostMs));
   }
 
   /** Closes all connections, gives all runs up, and ends all hosts. */

@@ -83,3 +83,6 @@ export function retainedBytes(limits: Limits): number {
 export function socketBytes(limits: Limits): number {
   return limits.runs * (limits.windowBytes + limits.chunkBytes) + 32 * MIB;
 }
+
+/** How long runs may go on when the server is told to end, unless it is told otherwise. */
+export const GRACE_MS = 30_000;

@@ -117,7 +117,7 @@ describe('the upgrade', () => {
 
 describe('plain HTTP', () => {
   it('answers health checks and says what it is', async () => {
-    expect(await fetchText('/v2/health/ready')).toBe('200 ready');
+    expect(await fetchText('/v2/health/ready')).toBe('200 {"ready":true}');
     expect(await fetchText('/')).toMatch(/^200 This is a Tracewire server/);
     expect(await fetchText('/elsewhere')).toMatch(/^404 This is a Tracewire server/);
   });

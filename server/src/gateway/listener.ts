@@ -14,8 +14,10 @@ import { createServer as createTlsServer } from 'node:https';
 import type { AddressInfo } from 'node:net';
 import type { Duplex } from 'node:stream';
 import { TracewireError } from '@tracewire/protocol';
+import { VERSION } from '../version.ts';
 import { Door, type Refused } from './door.ts';
 import type { Gateway } from './gateway.ts';
+import { inferenceApi } from './inference-api.ts';
 import { SILENT } from './log.ts';
 import { originRules } from './origin.ts';
 import { answerTicket, TICKET_PATH } from './ticket-endpoint.ts';
@@ -89,25 +91,43 @@ export class Listener {
   #answer(request: IncomingMessage, response: ServerResponse): void {
     const { method, url = '' } = request;
     if (url.split('?')[0] === TICKET_PATH) return answerTicket(this.#door, request, response);
-    response.setHeader('content-type', 'text/plain; charset=utf-8');
-    const health = url === '/v2/health/ready' && (method === 'GET' || method === 'HEAD');
-    if (!health) {
-      response.statusCode = url === '/' ? 200 : 404;
-      return void response.end(ABOUT);
+    const path = url.split('?')[0] ?? '';
+    const answer = isRead(method) ? this.#inference(path, request) : undefined;
+    if (answer) {
+      response.writeHead(answer.status, { ...answer.headers, 'content-type': 'application/json' });
+      return void response.end(`${JSON.stringify(answer.body)}\n`);
     }
-    response.statusCode = this.#gateway ? 200 : 503;
-    response.end(this.#gateway ? 'ready\n' : 'loading\n');
+    response.setHeader('content-type', 'text/plain; charset=utf-8');
+    response.statusCode = path === '/' ? 200 : 404;
+    response.end(ABOUT);
+  }
+
+  /** Probes need no key; what models there are is for those who may use them. */
+  #inference(path: string, request: IncomingMessage) {
+    if (path.startsWith('/v2/models')) {
+      const refused = this.#door.originRefusal(request);
+      const entry = refused ? { refused } : this.#door.authorize(request);
+      if ('refused' in entry) {
+        const { status, why, headers } = entry.refused;
+        return { status, headers, body: { error: why } };
+      }
+    }
+    const answer = inferenceApi(path, this.#gateway, VERSION);
+    return answer && { ...answer, headers: undefined };
   }
 
   #upgrade(request: IncomingMessage, socket: Duplex, head: Buffer): void {
     socket.on('error', () => socket.destroy());
     const gateway = this.#gateway;
-    if (!gateway || !this.#accept) return refuse(socket, { status: 503, why: 'The server is not ready.' });
+    if (!gateway || gateway.draining || !this.#accept)
+      return refuse(socket, { status: 503, why: 'The server is not ready.' });
     const entry = this.#door.admit(request);
     if ('refused' in entry) return refuse(socket, entry.refused);
     this.#accept(request, socket, head, (transport) => gateway.serve(transport, entry));
   }
 }
+
+const isRead = (method: string | undefined): boolean => method === 'GET' || method === 'HEAD';
 
 function refuse(socket: Duplex, { status, why, headers = {} }: Refused): void {
   const body = `${why}\n`;

@@ -1,6 +1,6 @@
 /** What `--model` means: the embedded model by name, `NAME=FOLDER`, or a folder. */
-import { statSync } from 'node:fs';
-import { basename, resolve } from 'node:path';
+import { readdirSync, statSync } from 'node:fs';
+import { basename, join, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { nearest, TracewireError } from '@tracewire/protocol';
 
@@ -64,6 +64,15 @@ function notFound(value: string): TracewireError {
   const hint = near === undefined ? '' : ` Did you mean the embedded model ${near}?`;
   const message = `There is no model folder ${path}.${hint}`;
   return new TracewireError({ code: 'model_not_found', message, path, nearest: near });
+}
+
+/** Bytes of a model folder's ONNX files and the data beside them: about what its weights take in memory. */
+export function weightBytesOf(folder: string): number {
+  const files = readdirSync(folder).filter((name) => /\.(onnx|data|bin)$|\.onnx_data/.test(name));
+  return files.reduce(
+    (sum, name) => sum + (statSync(join(folder, name), { throwIfNoEntry: false })?.size ?? 0),
+    0,
+  );
 }
 
 function isFolder(path: string): boolean {

@@ -58,6 +58,16 @@ class Enum:
         yield "unknown", self.sample + "x", ""
 
 
+class Traceparent:
+    sample = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"
+
+    def wrong(self):
+        yield "integer", 7, ""
+        yield "empty", "", ""
+        yield "capitals", self.sample.upper(), ""
+        yield "short", self.sample[:-1], ""
+
+
 @dataclass(frozen=True)
 class Number:
     sample: float = 1.5
@@ -112,10 +122,12 @@ class List:
 
 @dataclass(frozen=True)
 class Map:
-    """A `?` at the end of a name marks an optional field. `sole` is a map of which another shape exists."""
+    """A `?` at the end of a name marks an optional field. `sole` is a map of which another shape exists; one that is
+    `open` may have other fields."""
 
     fields: dict
     sole: bool = False
+    open: bool = False
 
     @property
     def sample(self):
@@ -123,7 +135,8 @@ class Map:
 
     def wrong(self):
         yield "list", [], ""
-        yield "unknown", {**self.sample, "x": 0}, ".x"
+        if not self.open:
+            yield "unknown", {**self.sample, "x": 0}, ".x"
         for name, of in self.fields.items():
             key = name.rstrip("?")
             if name == key and not isinstance(of, Fixed):
@@ -245,7 +258,7 @@ MESSAGES = {
             "graph": Map(
                 {"invokes": List(Map({"input": INPUT}), 1, 1024), "nodes": List(Fixed({"kind": "log"}))}
             ),
-            "options?": Map({"deadlineMs?": Uint(1, 1), "detach?": Is(True)}),
+            "options?": Map({"deadlineMs?": Uint(1, 1), "detach?": Is(True), "traceparent?": Traceparent()}),
         },
         "cancel": {"run": Id("r")},
         "ack": {"run": Id("r"), "seq": Uint()},
@@ -260,7 +273,7 @@ MESSAGES = {
             "opset": Uint(),
             "models": List(Name("m"), 1, 1000),
             "limits": Map(
-                {**{name: Uint(1, 1) for name in LIMITS}, **{f"{limit}?": Uint() for limit in MORE_LIMITS}}
+                {**{name: Uint(1, 1) for name in LIMITS}, **{f"{limit}?": Uint() for limit in MORE_LIMITS}}, open=True
             ),
         },
         "description": {"request": Uint(), "description": MODEL_TYPE},
@@ -271,6 +284,7 @@ MESSAGES = {
             **OF_RUN,
             "state": Enum("running"),
             "position?": Uint(),
+            "waitMs?": Uint(),
             "warnings?": List(BRIEF_ERROR, 0, 100),
             "errors?": List(BRIEF_ERROR, 1),
             "report?": Map(
@@ -285,7 +299,7 @@ MESSAGES = {
         "chunk": {**OF_RUN, "save": Uint(), "offset": Uint()},
         "access_error": {**OF_RUN, "save": Uint(), "error": Map({"code": Enum("failed"), "message": Str("m", 0, 10000)})},
         "log": {**OF_RUN, "node": Uint(), "text?": Str("t", 0, 20000), "value?": VALUE},
-        "progress": {"run": Id("r"), "done": Uint(), "total": Uint()},
+        "progress": {"run": Id("r"), "done": Uint(), "total": Uint(), "phase?": Enum("loading")},
     },
 }
 

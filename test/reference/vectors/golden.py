@@ -30,7 +30,10 @@ def make_client():
     client("run/options-empty", run_of(options={}), "every option left out")
     client("run/deadline", run_of(options={"deadlineMs": 1}), "the least deadline")
     client("run/detach", run_of(options={"detach": True}), "with the capability detach")
-    client("run/options", run_of(options={"deadlineMs": 60000, "detach": True}), "both options")
+    trace = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"
+    client("run/traceparent", run_of(options={"traceparent": trace}), "W3C trace context")
+    options = {"deadlineMs": 60000, "detach": True, "traceparent": trace}
+    client("run/options", run_of(options=options), "all options")
     for port in ("input", "output"):
         client(f"run/read-{port}", run_of({"kind": "read", "place": place(port=port)}), f"reads an {port}")
     client("run/read-member", run_of({"kind": "read", "place": place(member=0)}), "the first member")
@@ -64,9 +67,11 @@ def make_server():
         golden("server", id, "server", message, about, payload)
 
     server("welcome", WELCOME, "")
-    more = {**LIMITS, "resumeMs": 0, "retainMs": 3600000, "invokes": 64, "batchTokens": 4096}
+    more = {**LIMITS, "resumeMs": 0, "retainMs": 3600000, "invokes": 64, "batchTokens": 4096,
+            "intermediateBytes": 2**30, "runMs": 600000, "queuedRuns": 256, "keyRuns": 256, "connections": 256}  # fmt: skip
     names = ["resume", "detach", "invokes"]
     server("welcome/full", {**WELCOME, "capabilities": names, "limits": more}, "every optional limit")
+    server("welcome/other-limit", {**WELCOME, "limits": {**LIMITS, "x": 0}}, "a limit that a client may not know")
     server("welcome/models", {**WELCOME, "models": ["m", "n"]}, "the first is the default")
     server("description", {"type": "description", "request": 1, "description": MODEL}, "")
     flat = {"name": "f", "dtype": "float32", "dims": ["batch * sequence", 4], "mixed": True}
@@ -103,6 +108,7 @@ def make_server():
         server(f"status/{state}", {**status, "state": state}, "no optional field")
     server("status/position", {**status, "state": "queued", "position": 0}, "next in line")
     warning = {"code": "behind_stop", "message": "", "node": 0, "path": "h.1"}
+    server("status/wait", {**status, "state": "queued", "position": 2, "waitMs": 350}, "about how long it waits")
     server("status/warnings", {**status, "warnings": [warning]}, "a hook behind a stop")
     server("status/no-warnings", {**status, "warnings": []}, "an empty list of warnings")
     server("status/errors", {**status, "state": "failed", "errors": [FULL_ERROR]}, "why it failed")
@@ -129,3 +135,5 @@ def make_server():
     server("log/value", {**log, "value": tensor("float64", [], [1.5])}, "value alone, never in chunks")
     server("log/both", {**log, "text": "", "value": tensor("int8", [1], [-1])}, "both")
     server("progress", {"type": "progress", "run": "r1", "done": 0, "total": 13}, "")
+    loading = {"type": "progress", "run": "r1", "done": 3, "total": 8, "phase": "loading"}
+    server("progress/loading", loading, "the model that it waits for is being loaded")
