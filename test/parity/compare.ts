@@ -168,11 +168,9 @@ function namedFeeds(reference: Reference, pass: number): Record<string, Tensor> 
   );
 }
 
-/** An export may keep an axis of size 1, or run rows and positions together: the elements are what counts. */
+/** An export may keep an axis of size 1, or run rows and positions together: the elements in their order are what counts. */
 function errorOf(wanted: ReferenceTensor, got: Tensor): number {
-  const sameShape =
-    core(wanted.dims) === core(got.dims) ||
-    (size(wanted.dims) === got.size && wanted.dims.at(-1) === got.dims.at(-1));
+  const sameShape = size(wanted.dims) === got.size;
   const data = got.dtype === 'float16' ? numbersOf(got) : got.data;
   return relativeError(wanted, sameShape ? wanted.dims : got.dims, data);
 }
@@ -180,8 +178,6 @@ function errorOf(wanted: ReferenceTensor, got: Tensor): number {
 const numbersOf = (value: Tensor): number[] => [value.toArray()].flat(16).map(Number);
 
 const size = (dims: readonly number[]): number => dims.reduce((product, dim) => product * dim, 1);
-
-const core = (dims: readonly number[]): string => dims.filter((dim) => dim !== 1).join();
 
 function changed(value: Tensor): Tensor {
   const data = Float64Array.from(numbersOf(value));
@@ -205,7 +201,7 @@ async function corruptPass(
     const hidden = m.get(first).output[0];
     const rank = description.modules.find(({ path }) => path === first)?.outputs[0]?.dims.length ?? 0;
     const one = hidden.slice(...Array.from({ length: rank }, () => 0));
-    one.set(one.mul(1.05).add(0.05));
+    one.set(one.mul(2).add(2));
   });
   const value = got.get(`${last}/output`);
   return (

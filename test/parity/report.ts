@@ -155,4 +155,11 @@ function table(headings: readonly string[], rows: readonly (readonly (string | n
 const show = (error: number | undefined): string =>
   error === undefined ? 'not compared' : error === 0 ? '0' : error.toExponential(1);
 const nameOf = ({ path, class: name }: ModuleResult): string => `\`${path || '(the model)'}\` (${name})`;
-const plain = (text: string): string => text.replace(/[<>|]/g, ' ').replace(/\s+/g, ' ').slice(0, 300);
+/** Without places of this machine, and with nothing that Markdown takes for its own. */
+const plain = (text: string): string =>
+  text
+    .replace(/\n\s+at .*/s, '')
+    .replace(/(?<=\s)\/\S*\//g, '')
+    .replace(/[<>|]/g, ' ')
+    .replace(/\s+/g, ' ')
+    .slice(0, 300);
