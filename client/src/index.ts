@@ -11,7 +11,7 @@ export type { DetachedRun } from './detached.ts';
 export { type LocatedError, TraceError, ValueNotSetError } from './errors.ts';
 export type { LogEvent, RunStatus } from './filler.ts';
 export { concat, einsum, stack, where } from './functions.ts';
-export type { TraceInput } from './input.ts';
+export type { TraceFeeds, TraceInput } from './input.ts';
 export type { Literal } from './literal.ts';
 export type { SourceLocation } from './location.ts';
 export { type AttachOptions, LanguageModel, type LanguageModelOptions, type TraceOptions } from './model.ts';

@@ -7,7 +7,7 @@ import { checkRunId, type DetachedRun, detachedRun, mustOfferDetach } from './de
 import { atCall, localError } from './errors.ts';
 import { type Execution, execute, type How } from './execute.ts';
 import type { ExecuteOptions } from './filler.ts';
-import { type TraceInput, toInput } from './input.ts';
+import { isFeeds, type TraceInput, toInput } from './input.ts';
 import { localEndpoint } from './local.ts';
 import { CallSite } from './location.ts';
 import {
@@ -164,7 +164,7 @@ export class LanguageModel {
     await this.close();
   }
 
-  /** Writes the trace down and sends it, or follows the run that is one. */
+  /** Writes the trace down and sends it, or follows the run that is one, which has its input already. */
   async #execute<T>(
     prompts: Prompts,
     options: TraceOptions,
@@ -209,10 +209,10 @@ function toArguments<T>(
   name: 'trace' | 'start',
 ): Arguments<T> & { readonly prompts: Prompts } {
   const [first, ...rest] = written;
-  // Options stand first where there is no prompt; only an object of options comes with one function and nothing else.
+  // Options stand first where there is no prompt; feeds hold tensors, which no option does.
   if (typeof first === 'function')
     return { prompts: 'invokes', ...toFunction<T>(written, TRACE_OPTIONS, name) };
-  if (rest.length === 1 && isPlainObject(first)) {
+  if (rest.length === 1 && isPlainObject(first) && !isFeeds(first)) {
     return { prompts: 'invokes', ...toFunction<T>(written, TRACE_OPTIONS, name) };
   }
   const found = toFunction<T>(rest, TRACE_OPTIONS, name);

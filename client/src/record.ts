@@ -1,7 +1,8 @@
 /** Runs a trace's function once, with placeholders, and gives the graph it wrote. Nothing is computed here. */
-import type { ErrorBody, Input } from '@tracewire/protocol';
+import type { ErrorBody } from '@tracewire/protocol';
 import { type Batch, createRoot } from './batch.ts';
 import { TraceError } from './errors.ts';
+import type { StartInput } from './input.ts';
 import type { CallSite } from './location.ts';
 import { Operand } from './operand.ts';
 import { Recorder, type Recording } from './recorder.ts';
@@ -18,10 +19,7 @@ export interface Recorded<T> {
 }
 
 /** Where a trace's prompts come from: one from `trace` itself, or each from an `invoke`; `either` for a run that began elsewhere. */
-export type Prompts = { readonly input: Input } | 'invokes' | 'either';
-
-/** A trace that is written down only to know what another run saves needs an input, and no particular one. */
-const ANY_INPUT: Input = { ids: [0] };
+export type Prompts = { readonly input: StartInput } | 'invokes' | 'either';
 
 /**
  * Throws one `TraceError` with all that is wrong with the trace, or what the function threw. `site` is the line
@@ -39,6 +37,8 @@ export function record<T>(
   let result: T | undefined;
   let thrown: unknown;
   try {
+    // Feeds come first in the payload.
+    if (typeof prompts === 'object' && 'literals' in prompts.input) recorder.invoke(prompts.input, site);
     result = fn(m);
     checkResult(recorder, result, site);
     if (recorder.invokes === 0) addPrompt(recorder, prompts, site);
@@ -62,7 +62,7 @@ export function record<T>(
 
 function addPrompt(recorder: Recorder, prompts: Prompts, site: CallSite): void {
   if (typeof prompts === 'object') recorder.invoke(prompts.input, site);
-  else if (prompts === 'either') recorder.invoke(ANY_INPUT, site);
+  else if (prompts === 'either') recorder.invoke(undefined, site);
   else {
     const message =
       'The trace has no prompt. Give one: model.trace(prompt, (m) => …), or several: t.invoke(prompt, (m) => …) inside its function.';

@@ -19,11 +19,15 @@ import {
   type NodeType,
   PayloadWriter,
   type Place,
+  sortFeeds,
   type TensorLike,
+  type TensorRef,
 } from '@tracewire/protocol';
 import { type LocatedError, localError } from './errors.ts';
 import { INERT } from './inert.ts';
+import type { StartInput, TraceFeeds } from './input.ts';
 import { labelOf } from './label.ts';
+import { literalTensor } from './literal.ts';
 import { CallSite, type SourceLocation } from './location.ts';
 import { coerceOperands, type OperandLike } from './operands.ts';
 import { Saved, type Slot } from './saved.ts';
@@ -41,6 +45,9 @@ export interface Recording {
   /** The user's line that made a node. */
   locate(node: number | undefined): SourceLocation | undefined;
 }
+
+/** A trace that is written down only to know what another run saves needs an input, and no particular one. */
+const ANY_INPUT: Input = { ids: [0] };
 
 export class Recorder {
   readonly index: ModelIndex;
@@ -186,11 +193,15 @@ export class Recorder {
     return this.#inputs.length;
   }
 
-  /** Adds a prompt, and gives its number. `site` is where what is wrong with it belongs. */
-  invoke(input: Input, site: CallSite): number {
+  /**
+   * Adds a prompt, and gives its number. `site` is where what is wrong with it belongs. Without an input the recording
+   * is of a run that has one already.
+   */
+  invoke(start: StartInput | undefined, site: CallSite): number {
     this.assertOpen();
-    const invoke = this.#inputs.push(input) - 1;
-    this.#checker.input(input, invoke);
+    const input = start && ('literals' in start ? this.#feeds(start.literals, site) : start);
+    const invoke = this.#inputs.push(input ?? ANY_INPUT) - 1;
+    if (input) this.#checker.input(input, invoke);
     this.#collect(site);
     return invoke;
   }
@@ -217,6 +228,24 @@ export class Recorder {
 
   #locate(node: number | undefined): SourceLocation | undefined {
     return node === undefined ? undefined : this.#sites[node]?.location;
+  }
+
+  /** Numbers take the dtype that the model wants of a feed; what fits none is an error at the trace's line. */
+  #feeds(literals: TraceFeeds, site: CallSite): Input {
+    const refuse = (code: ErrorCode, message: string, path?: string): void =>
+      this.fail([
+        { body: { code, message, ...(path === undefined ? {} : { path }) }, location: site.location },
+      ]);
+    if (this.invokes > 0 || this.#payload.bytes > 0)
+      refuse('bad_input', 'Feeds can’t be given in a batch. Trace them one after the other.');
+    const wanted = new Map(this.index.description.feeds?.map((feed) => [feed.name, feed.dtype]));
+    const feeds = sortFeeds(Object.entries(literals)).flatMap(([name, literal]): [string, TensorRef][] => {
+      const made = literalTensor(literal, wanted.get(name) ?? 'float32');
+      if (!('fault' in made)) return [[name, this.#payload.tensor(made)]];
+      refuse(made.code, `The feed ${name}: ${made.fault}`, name);
+      return [];
+    });
+    return { feeds: Object.fromEntries(feeds) };
   }
 
   /** Takes the errors that the checker has found since. */

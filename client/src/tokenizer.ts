@@ -1,7 +1,7 @@
 /** The model's tokenizer, which runs where the model does. */
 import type { Link } from './channel.ts';
 import { atCall } from './errors.ts';
-import { type TraceInput, toIds, toText } from './input.ts';
+import { type TraceFeeds, type TraceInput, toIds, toText } from './input.ts';
 import { CallSite } from './location.ts';
 import { A_BOOLEAN, checkOptions } from './options.ts';
 
@@ -31,7 +31,7 @@ export class Tokenizer {
   }
 
   /** Token ids to text. */
-  decode(ids: Exclude<TraceInput, string>, options: WhereOptions = {}): Promise<string> {
+  decode(ids: Exclude<TraceInput, string | TraceFeeds>, options: WhereOptions = {}): Promise<string> {
     return this.#call(options, 'decode', async ({ conversation, model }) => {
       return conversation.detokenize(model, toIds(ids));
     });

@@ -1,11 +1,19 @@
 /** When two graphs are the same: the canonical encoding and the hash of a graph (PROTOCOL.md, section 3.4). */
 import { sha256 as portable } from '@noble/hashes/sha2.js';
 import { bytesToHex } from '@noble/hashes/utils.js';
-import type { Graph, GraphNode, NodeKind, NodeOf, Place } from './graph.ts';
+import type { Graph, GraphNode, Input, NodeKind, NodeOf, Place } from './graph.ts';
+import { feedsOf } from './graph-tensors.ts';
 import { bytesOf, type TensorLike } from './tensor.ts';
 
 /** The tensor of a `constant` node, by the node's id. */
 export type ConstantOf = (node: number) => TensorLike;
+
+/** A feed of an invoke's input. */
+export type FeedOf = (invoke: number, name: string) => TensorLike;
+
+const noFeeds: FeedOf = (_, name) => {
+  throw new Error(`the feed ${name} is not at hand`);
+};
 
 /** The 32 bytes of a SHA-256. Node's own is 13 times as fast as the one that runs anywhere, on large constants. */
 export type Sha256 = (bytes: Uint8Array) => Uint8Array;
@@ -14,16 +22,26 @@ export type Sha256 = (bytes: Uint8Array) => Uint8Array;
  * The SHA-256 in hex that all graphs of one meaning have, in whatever order they say it. The graph must be sound
  * (`checkGraph`): a wrong one has a hash too, but one that means nothing. Throws only what `constantOf` throws.
  */
-export function graphHash(graph: Graph, constantOf: ConstantOf, sha256: Sha256 = portable): string {
-  return new Digester(graph, constantOf, sha256).graph();
+export function graphHash(
+  graph: Graph,
+  constantOf: ConstantOf,
+  sha256: Sha256 = portable,
+  feedOf: FeedOf = noFeeds,
+): string {
+  return new Digester(graph, constantOf, sha256, feedOf).graph();
 }
 
 /**
  * The hash that a retry of a run must repeat. Messages name saves and logs by their ids, so it covers these too: the
  * values of a graph that is the same but numbered otherwise would be taken for one another.
  */
-export function retryHash(graph: Graph, constantOf: ConstantOf, sha256: Sha256 = portable): string {
-  return new Digester(graph, constantOf, sha256).retry();
+export function retryHash(
+  graph: Graph,
+  constantOf: ConstantOf,
+  sha256: Sha256 = portable,
+  feedOf: FeedOf = noFeeds,
+): string {
+  return new Digester(graph, constantOf, sha256, feedOf).retry();
 }
 
 /** Digests the nodes in order; what a node's digest takes in of those before it, it has. */
@@ -31,13 +49,15 @@ class Digester {
   readonly #graph: Graph;
   readonly #constantOf: ConstantOf;
   readonly #sha256: Sha256;
+  readonly #feedOf: FeedOf;
   readonly #digests: string[] = [];
   /** How many writes each place has had; those of another invoke are of another place. */
   readonly #writes = new Map<string, number>();
   #logs = 0;
 
-  constructor(graph: Graph, constantOf: ConstantOf, sha256: Sha256) {
+  constructor(graph: Graph, constantOf: ConstantOf, sha256: Sha256, feedOf: FeedOf) {
     this.#graph = graph;
+    this.#feedOf = feedOf;
     this.#constantOf = constantOf;
     this.#sha256 = sha256;
     for (const node of graph.nodes) {
@@ -48,7 +68,11 @@ class Digester {
 
   graph(): string {
     const acts = this.#of('write', 'stop', 'save', 'log').map(({ digest }) => digest);
-    return this.#digest([this.#graph.invokes, acts.sort()]);
+    const invokes = this.#graph.invokes.map((invoke, index) => ({
+      ...invoke,
+      input: this.#input(invoke.input, index),
+    }));
+    return this.#digest([invokes, acts.sort()]);
   }
 
   retry(): string {
@@ -62,8 +86,18 @@ class Digester {
 
   /** Of the tensor of the node that is next. */
   constant(): readonly unknown[] {
-    const { dtype, dims, data } = this.#constantOf(this.#digests.length);
-    return ['constant', dtype, dims, bytesToHex(this.#sha256(bytesOf(data)))];
+    return ['constant', ...this.#tensor(this.#constantOf(this.#digests.length))];
+  }
+
+  /** Feeds stand for what they hold, not for where their bytes lie. */
+  #input(input: Input, invoke: number): unknown {
+    if (!('feeds' in input)) return input;
+    const feeds = feedsOf(input).map(([name]) => [name, this.#tensor(this.#feedOf(invoke, name))]);
+    return { feeds: Object.fromEntries(feeds) };
+  }
+
+  #tensor({ dtype, dims, data }: TensorLike): readonly unknown[] {
+    return [dtype, dims, bytesToHex(this.#sha256(bytesOf(data)))];
   }
 
   writesAt(place: Place): number {

@@ -2,7 +2,7 @@
  * Static checks: all that a graph and a model's description tell before anything runs. The client checks as
  * it records, so that errors carry the user's line; the server checks again, for it trusts no client.
  */
-
+import { checkInput } from './check-input.ts';
 import { checkInvokes } from './check-invokes.ts';
 import { CHECKS } from './check-nodes.ts';
 import { type ModuleDescription, type PortDescription, portsOf } from './description.ts';
@@ -38,6 +38,8 @@ export function checkGraph(graph: Graph, index: ModelIndex, known: Known = {}): 
   const checker = new GraphChecker(index, known);
   for (const [invoke, { input }] of graph.invokes.entries()) checker.input(input, invoke);
   for (const node of graph.nodes) checker.add(node);
+  if (graph.invokes.length > 1 && graph.invokes.some(({ input }) => 'feeds' in input))
+    checker.report('bad_input', 'Feeds can’t be given in a batch of several prompts.');
   return checker.finish(graph.invokes.length);
 }
 
@@ -67,25 +69,8 @@ export class GraphChecker {
 
   /** Checks a forward pass's input as far as it needs no tokenizer. */
   input(input: Input, invoke = 0): void {
-    if (!('ids' in input)) return;
-    const { contextLength, vocabularySize } = this.index.description;
-    const { ids } = input;
-    this.#tokens.set(invoke, ids.length);
-    const path = invoke === 0 ? undefined : `graph.invokes.${invoke}.input`;
-    const which = invoke === 0 ? 'The input' : `The input of invoke ${invoke}`;
-    if (ids.length === 0)
-      this.report('empty_input', `${which} has no token ids; give at least one.`, { path });
-    if (contextLength !== undefined && ids.length > contextLength) {
-      const message = `${which} has ${ids.length} tokens; the model takes at most ${contextLength}.`;
-      const facts = { path, wanted: `at most ${contextLength}`, got: String(ids.length) };
-      this.report('input_too_long', message, facts);
-    }
-    const outside = vocabularySize === undefined ? undefined : ids.find((id) => id >= vocabularySize);
-    if (outside !== undefined) {
-      const message = `There is no token ${outside}: the vocabulary ends at ${Number(vocabularySize) - 1}.`;
-      const facts = { path, wanted: `below ${vocabularySize}`, got: String(outside) };
-      this.report('token_out_of_range', message, facts);
-    }
+    if ('ids' in input) this.#tokens.set(invoke, input.ids.length);
+    checkInput(this, input, invoke);
   }
 
   /** The type of the node's value. A node with a wrong operand is still checked for all else. */

@@ -32,6 +32,12 @@ export interface ParameterDescription {
   readonly dims: readonly number[];
 }
 
+/** What a model takes by name. */
+export interface FeedDescription extends PortDescription {
+  /** The server makes it where an input leaves it out: a mask of ones, positions, an empty cache. */
+  readonly optional?: true | undefined;
+}
+
 export interface ModelDescription {
   readonly name: string;
   /** `sha256:…` of the model's files. */
@@ -48,6 +54,8 @@ export interface ModelDescription {
   readonly parameters: readonly ParameterDescription[];
   /** By operator, what `T` may not be, though the table allows it: the runtime has no kernel. */
   readonly unsupported?: Readonly<Record<string, readonly Dtype[]>> | undefined;
+  /** In the model's order. Left out, the model takes token ids and nothing by name. */
+  readonly feeds?: readonly FeedDescription[] | undefined;
 }
 
 const dims = z.array(z.union([uint, name])).check(z.maxLength(16));
@@ -80,6 +88,7 @@ export const modelDescription: z.ZodMiniType<ModelDescription> = z.strictObject(
   ),
   parameters: z.array(z.strictObject({ name, dtype, dims: z.array(uint) })),
   unsupported: z.optional(z.record(name, z.array(dtype))),
+  feeds: z.optional(z.array(z.strictObject({ name, dtype, dims, optional: z.optional(z.literal(true)) }))),
 });
 
 /** What a module takes or gives at a port: none, one value, or a tuple's. */

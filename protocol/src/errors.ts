@@ -106,9 +106,11 @@ export const ERROR_CODES = {
   input_too_long: { meaning: 'The input is longer than the model’s context.', advice: 'Shorten it.' },
   token_out_of_range: { meaning: 'A token id is not in the vocabulary.', advice: 'Use ids below its size.' },
   bad_input: {
-    meaning: 'The input is neither text nor token ids.',
-    advice: 'Give a string or a list of ids.',
+    meaning: 'The input is of a kind that the model doesn’t take.',
+    advice: 'Give what the message names: text, token ids, or feeds.',
   },
+  unknown_feed: { meaning: 'The model takes no feed of that name.', advice: 'Use the nearest name.' },
+  missing_feed: { meaning: 'A feed that the model wants is not given.', advice: 'Give it.' },
 
   not_reached: { meaning: 'The pass stopped before the place.', advice: 'Stop later.' },
   unset: { meaning: 'The node never ran, for a reason that is not the stop.', advice: 'See the cause.' },

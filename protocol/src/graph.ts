@@ -49,8 +49,11 @@ export type GraphNode =
 export type NodeKind = GraphNode['kind'];
 export type NodeOf<K extends NodeKind> = Extract<GraphNode, { kind: K }>;
 
-/** What a forward pass starts from. */
-export type Input = { readonly text: string } | { readonly ids: readonly number[] };
+/** What a forward pass starts from; feeds are the model's inputs by name, their bytes in the payload. */
+export type Input =
+  | { readonly text: string }
+  | { readonly ids: readonly number[] }
+  | { readonly feeds: Readonly<Record<string, TensorRef>> };
 
 export interface Graph {
   /** At least one; more are several prompts in one pass, with the capability `invokes`. */
@@ -116,9 +119,15 @@ const node: z.ZodMiniType<GraphNode> = z.discriminatedUnion('kind', [
   }),
 ]);
 
+/** More than any model takes: a large one has a key and a value for each of its layers. */
+const MAX_FEEDS = 1024;
+const TOO_MANY_FEEDS = `wanted at most ${MAX_FEEDS} feeds`;
+const isSmall = (feeds: object): boolean => Object.keys(feeds).length <= MAX_FEEDS;
+
 const input: z.ZodMiniType<Input> = z.union([
   z.strictObject({ text: utf8(1024 * 1024) }),
   z.strictObject({ ids: z.array(uint).check(z.maxLength(65_536)) }),
+  z.strictObject({ feeds: z.record(name, tensorRef).check(z.refine(isSmall, { error: TOO_MANY_FEEDS })) }),
 ]);
 
 export const graph: z.ZodMiniType<Graph> = z.strictObject({

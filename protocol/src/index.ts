@@ -9,6 +9,7 @@ export { type TensorRef, type ValueRef, valueRef } from './fields.ts';
 export * from './float16.ts';
 export * from './frame.ts';
 export * from './graph.ts';
+export * from './graph-tensors.ts';
 export * from './messages.ts';
 export * from './model-index.ts';
 export * from './nearest.ts';

@@ -22,6 +22,8 @@ from nnsight import LanguageModel
 from safetensors.torch import save_file
 from transformers import AutoModelForCausalLM, AutoTokenizer
 
+from stored import Tensors, share, tensors_of
+
 PROMPTS = [
     "The",
     "The capital of France is",
@@ -42,15 +44,6 @@ SHORT_PROMPTS = [  # for a tokenizer of few words
 ]
 EIFFEL, OTHER = PROMPTS[4], "The Colosseum is in the city of"
 PACKAGES = ["nnsight", "torch", "transformers", "tokenizers", "safetensors", "numpy"]
-Tensors = dict[str, torch.Tensor]
-
-
-def tensors_of(value: Any) -> list[torch.Tensor]:
-    """The tensors of a module's output, in order (a model output's cache and Nones left out)."""
-    if isinstance(value, torch.Tensor):
-        return [value]
-    items = value.values() if hasattr(value, "values") and callable(value.values) else value
-    return [v for v in items if isinstance(v, torch.Tensor)] if isinstance(value, (tuple, list, dict)) else []
 
 
 def events(model: torch.nn.Module, ids: torch.Tensor) -> list[tuple[str, str]]:
@@ -134,21 +127,6 @@ def greedy(model: torch.nn.Module, ids: list[int], count: int) -> list[int]:
         for _ in range(count):
             done.append(int(model(input_ids=torch.tensor([done])).logits[0, -1].argmax()))
     return done[len(ids) :]
-
-
-def share(tensors: Tensors) -> tuple[Tensors, dict[str, str]]:
-    """Keep one of equal tensors; name the others as aliases of it."""
-    kept: Tensors = {}
-    first: dict[tuple, str] = {}
-    aliases: dict[str, str] = {}
-    for name, tensor in tensors.items():
-        key = (tensor.dtype, tuple(tensor.shape), tensor.contiguous().numpy().tobytes())
-        if key in first:
-            aliases[name] = first[key]
-        else:
-            first[key] = name
-            kept[name] = tensor.contiguous()
-    return kept, aliases
 
 
 def main() -> None:

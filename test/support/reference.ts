@@ -9,6 +9,8 @@ export interface ReferenceTensor {
 }
 
 export interface ReferencePrompt {
+  /** Names of the feeds, stored as `p<N>/feed/<name>`, where the input is no text. */
+  readonly feeds?: readonly string[];
   readonly text: string;
   readonly ids: readonly number[];
   readonly tokens: readonly string[];
@@ -22,6 +24,8 @@ export interface ReferenceModule {
   readonly called: boolean;
   /** Whether it gave its input on unchanged, as dropout does when a model isn't trained. */
   readonly identity: boolean;
+  /** Other paths of the same module, such as those of a tied embedding. */
+  readonly also?: readonly string[];
 }
 
 /** What nnsight changed or computed; the logits after it are the tensor `i<index>/logits`. */
@@ -50,7 +54,11 @@ interface Entry {
 }
 
 export function readReference(name: string): Reference {
-  const file = readFileSync(path.join(ROOT, 'test/reference/data', `${name}.safetensors`));
+  return readReferenceFile(path.join(ROOT, 'test/reference/data', `${name}.safetensors`));
+}
+
+export function readReferenceFile(where: string): Reference {
+  const file = readFileSync(where);
   const headerLength = Number(file.readBigUInt64LE(0));
   const header = JSON.parse(file.toString('utf8', 8, 8 + headerLength)) as Record<string, Entry> & {
     __metadata__: Record<string, string>;

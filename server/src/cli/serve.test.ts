@@ -316,7 +316,6 @@ describe('tracewire serve', () => {
       'model_invalid',
       (file: string) => truncateSync(file, 1_000_000),
     ],
-    ['no tokenizer.json', 'tokenizer.json', 'model_not_found', (file: string) => rmSync(file)],
     [
       'a broken tokenizer.json',
       'tokenizer.json',

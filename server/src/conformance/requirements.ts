@@ -74,6 +74,7 @@ const STRETCHES: readonly Stretch[] = [
   [242, 243, 'server'],
   [244, 246, 'server', 'invokes'],
   [250, 260, 'server'],
+  [270, 275, 'server'],
   [280, 280, 'client', 'resume'],
   [281, 281, 'both'],
   [282, 285, 'client'],
@@ -114,6 +115,7 @@ const UNOBSERVED: Readonly<Record<string, string>> = {
   'R-288': 'a dead peer takes a minute to be found',
   'R-313': 'it takes the hand of whoever keeps the keys',
   'R-314': 'it permits; nothing is wrong without it',
+  'R-275': 'it takes a model that is fed no token ids',
 };
 
 export const REQUIREMENTS: readonly Requirement[] = STRETCHES.flatMap(([first, last, side, profile]) =>

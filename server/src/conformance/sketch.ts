@@ -8,6 +8,8 @@ import {
   PayloadWriter,
   type Place,
   type Selection,
+  sortFeeds,
+  type TensorLike,
 } from '@tracewire/protocol';
 import { tensorOf } from './tensors.ts';
 
@@ -16,9 +18,9 @@ export class Sketch {
   readonly #inputs: readonly Input[];
   readonly #payload = new PayloadWriter();
 
-  /** Of one prompt, or of several in one pass. */
-  constructor(...inputs: readonly Input[]) {
-    this.#inputs = inputs;
+  /** Of one prompt, or of several in one pass; `tensors` are an input's feeds. */
+  constructor(...inputs: readonly (Input | { readonly tensors: Readonly<Record<string, TensorLike>> })[]) {
+    this.#inputs = inputs.map((input) => ('tensors' in input ? this.#feeds(input.tensors) : input));
   }
 
   get graph(): Graph {
@@ -32,6 +34,14 @@ export class Sketch {
   /** What a run message needs. */
   get request(): { graph: Graph; payload: Uint8Array } {
     return { graph: this.graph, payload: this.payload };
+  }
+
+  #feeds(tensors: Readonly<Record<string, TensorLike>>): Input {
+    const feeds = sortFeeds(Object.entries(tensors)).map(([name, tensor]) => [
+      name,
+      this.#payload.tensor(tensor),
+    ]);
+    return { feeds: Object.fromEntries(feeds) };
   }
 
   add(node: GraphNode): number {

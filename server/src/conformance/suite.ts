@@ -4,6 +4,7 @@ import { ALWAYS } from './cases/always.ts';
 import { BLOBS, FUNCTIONS } from './cases/blobs.ts';
 import { CONVERSATION } from './cases/conversation.ts';
 import { DESCRIPTIONS } from './cases/descriptions.ts';
+import { FEED_CASES } from './cases/feeds.ts';
 import { FLOW } from './cases/flow.ts';
 import { FRAMES } from './cases/frames.ts';
 import { GENERATION } from './cases/generation.ts';
@@ -32,6 +33,7 @@ export const SERVER_CASES: readonly ConformanceCase[] = [
   ...GRAPHS,
   ...TRIPWIRE,
   ...STATIC_ERRORS,
+  ...FEED_CASES,
   ...OPERATOR_CASES,
   ...OPERATOR_RESULTS,
   NOT_DETACHED,

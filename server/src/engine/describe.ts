@@ -1,5 +1,6 @@
 /** The description of a model that clients see (PROTOCOL.md, section 4), from its graph and configuration. */
 import type { ModelDescription, ModuleDescription, PortDescription } from '@tracewire/protocol';
+import type { FeedMaker } from './feeds.ts';
 import type { PreparedModel } from './intake/prepare.ts';
 import type { ModuleTree } from './modules.ts';
 import { toNumber } from './onnx/schema.ts';
@@ -12,6 +13,7 @@ export function describeModel(
   tree: ModuleTree,
   parameters: Iterable<Parameter>,
   config: Readonly<Record<string, unknown>>,
+  feeds: FeedMaker,
 ): ModelDescription {
   const { opset_import } = model.graph.model;
   const opset = opset_import.find(({ domain }) => domain === '' || domain === 'ai.onnx');
@@ -26,6 +28,12 @@ export function describeModel(
     blocks: tree.blocks.map((block) => block.path),
     modules: describeModules(model, tree),
     parameters: [...parameters].map(({ name, dtype, dims }) => ({ name, dtype, dims })),
+    feeds: feeds.declared.map(({ name, dtype }) => ({
+      name,
+      dtype,
+      dims: model.types.get(name)?.dims ?? [],
+      ...(feeds.isOptional(name) ? { optional: true as const } : {}),
+    })),
   };
 }
 
@@ -49,7 +57,30 @@ function describeModules(model: PreparedModel, tree: ModuleTree): ModuleDescript
           : undefined,
     };
   });
+  modules.push(...fusedModules(model, tree));
   return modules.sort((a, b) => (a.order.output ?? -1) - (b.order.output ?? -1));
+}
+
+/** Modules of the checkpoint that a builder has put into others, as far as the others' names tell. */
+function fusedModules({ graph }: PreparedModel, { modules }: ModuleTree): ModuleDescription[] {
+  const missing = (path: string, why: string): ModuleDescription[] =>
+    modules.has(path) ? [] : [{ path, order: {}, outputs: [], missing: why }];
+  const found = [...modules.keys()].flatMap((path) => {
+    const holder = /^(.*\.)?qkv_proj$/.exec(path);
+    return holder
+      ? ['q_proj', 'k_proj', 'v_proj'].flatMap((name) =>
+          missing(
+            `${holder[1] ?? ''}${name}`,
+            `the export has fused it into ${path}, whose output holds q, k and v`,
+          ),
+        )
+      : [];
+  });
+  const rotates = graph.nodes.some(
+    ({ op_type, domain }) => op_type === 'GroupQueryAttention' && domain === 'com.microsoft',
+  );
+  const why = 'the export has fused it into the attention operators, which look its angles up in a table';
+  return rotates && modules.has('model') ? [...found, ...missing('model.rotary_emb', why)] : found;
 }
 
 function architectureOf(config: Readonly<Record<string, unknown>>): string {

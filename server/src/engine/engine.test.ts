@@ -325,11 +325,9 @@ describe('intake', () => {
 
   it('names the folder or file that is missing', async () => {
     expect((await refusal(path.join(folder, 'nowhere'))).message).toContain('nowhere');
-    for (const name of ['model.onnx', 'config.json', 'tokenizer.json']) {
-      const error = await refusal(await copyWithout(name));
-      expect(error.code).toBe('model_not_found');
-      expect(error.message).toContain(name);
-    }
+    const error = await refusal(await copyWithout('model.onnx'));
+    expect(error.code).toBe('model_not_found');
+    expect(error.message).toContain('model.onnx');
   });
 
   it('refuses a truncated model, whatever the place of the cut', async () => {

@@ -11,6 +11,7 @@ import {
   toErrorBody,
 } from '@tracewire/protocol';
 import { execute } from './execute.ts';
+import { sizesOf } from './feeds.ts';
 import { findUnsupported } from './intake/kernels.ts';
 import { type OnProgress, prepareModel } from './intake/prepare.ts';
 import { assembleModel, type Model } from './model.ts';
@@ -86,6 +87,7 @@ export class Engine {
     constants: ReadonlyMap<number, TensorLike>,
     listener: RunListener,
     isCancelled: () => boolean,
+    feeds: readonly ReadonlyMap<string, TensorLike>[] = [],
   ): Promise<RunOutcome> {
     const begun = performance.now();
     try {
@@ -94,8 +96,10 @@ export class Engine {
         limits: this.#limits,
       });
       if (errors.length > 0) return this.#refuse(graph, listener, errors);
-      const rows = graph.invokes.map(({ input }) => this.#idsOf(input));
-      const lengths = rows.map((row) => row.length);
+      const given = feeds[0] ?? new Map<string, TensorLike>();
+      const rows = graph.invokes.map(({ input }) => this.#idsOf(input, given));
+      const fed = given.size > 0 ? sizesOf(given, this.#model.types) : undefined;
+      const lengths = fed ? [fed.sequence] : rows.map((row) => row.length);
       this.#checkTogether(lengths);
       const plan = planRun(graph, this.#model, rows.length * Math.max(...lengths));
       const { ran, cancelled, error } = await execute({
@@ -105,7 +109,10 @@ export class Engine {
         segments: this.#segments,
         operations: this.#operations,
         lengths,
-        feeds: this.#model.feeds.make(padRows(rows), sizesTogether(lengths)),
+        sizes: fed,
+        feeds: fed
+          ? this.#model.feeds.make(rows[0] ?? [], fed, given)
+          : this.#model.feeds.make(padRows(rows), sizesTogether(lengths)),
         constants,
         listener,
         isCancelled,
@@ -174,17 +181,17 @@ export class Engine {
     if (fault) throw new TracewireError(fault);
   }
 
-  /** The token ids of an input, within the model's context and vocabulary. */
-  #idsOf(input: Input): readonly number[] {
-    const ids = 'text' in input ? this.tokenizer.encode(input.text).ids : input.ids;
+  /** The token ids of an input, within the model's context and vocabulary; none for feeds without ids. */
+  #idsOf(input: Input, feeds: ReadonlyMap<string, TensorLike>): readonly number[] {
+    const ids = this.#anyIds(input, feeds);
     const { contextLength, vocabularySize, name } = this.#model.description;
-    if (ids.length === 0) {
+    if (ids.length === 0 && feeds.size === 0) {
       throw new TracewireError({
         code: 'empty_input',
         message: 'The input has no tokens. Give at least one character or token id.',
       });
     }
-    if (contextLength !== undefined && ids.length > contextLength) {
+    if (contextLength !== undefined && feeds.size === 0 && ids.length > contextLength) {
       throw new TracewireError({
         code: 'input_too_long',
         message: `The input has ${ids.length} tokens; ${name} takes at most ${contextLength}.`,
@@ -192,7 +199,7 @@ export class Engine {
         got: String(ids.length),
       });
     }
-    const wrong = ids.findIndex((id) => vocabularySize !== undefined && id >= vocabularySize);
+    const wrong = ids.findIndex((id) => id < 0 || (vocabularySize !== undefined && id >= vocabularySize));
     if (wrong >= 0) {
       throw new TracewireError({
         code: 'token_out_of_range',
@@ -202,6 +209,11 @@ export class Engine {
       });
     }
     return ids;
+  }
+
+  #anyIds(input: Input, feeds: ReadonlyMap<string, TensorLike>): readonly number[] {
+    if ('feeds' in input) return Array.from(feeds.get('input_ids')?.data ?? [], Number);
+    return 'text' in input ? this.tokenizer.encode(input.text).ids : input.ids;
   }
 }
 

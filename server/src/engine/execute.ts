@@ -15,7 +15,7 @@ import {
   type Value,
   valueBytes,
 } from '@tracewire/protocol';
-import { sizeOf } from './feeds.ts';
+import { type FeedSizes, sizeOf } from './feeds.ts';
 import { MemoryBudget } from './memory-budget.ts';
 import type { Model } from './model.ts';
 import type { OperationRunner } from './operation-runner.ts';
@@ -36,6 +36,8 @@ export interface Execution {
   readonly operations: OperationRunner;
   /** Tokens of each invoke. */
   readonly lengths: readonly number[];
+  /** Of a pass over feeds, which may have several rows. */
+  readonly sizes?: FeedSizes | undefined;
   /** Feeds of the model, by name. */
   readonly feeds: ReadonlyMap<string, TensorLike>;
   /** Values of the graph's constants, by node. */
@@ -229,9 +231,9 @@ class Executor {
 
   /** A value that replaces a whole one: the place need not have been computed, so its dims are told by its type. */
   #fitting(value: string, { invoke = 0 }: Place, written: TensorLike): TensorLike {
-    const { model, lengths } = this.#execution;
+    const { model, lengths, sizes: fed } = this.#execution;
     const type = model.types.get(value);
-    const sizes = sizesAlone(lengths[invoke] ?? 0);
+    const sizes = fed ?? sizesAlone(lengths[invoke] ?? 0);
     if (type) checkFits(written, { dtype: type.dtype, dims: type.dims.map((dim) => sizeOf(dim, sizes)) });
     return written;
   }

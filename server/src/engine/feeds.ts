@@ -1,4 +1,4 @@
-/** What a language model is fed for token ids: ids, mask, positions, and a cache of chosen length. */
+/** What a model is fed: for token ids also mask, positions, and a cache of chosen length; others by name. */
 import {
   DTYPES,
   type Dtype,
@@ -6,6 +6,7 @@ import {
   type TensorData,
   type TensorLike,
   TracewireError,
+  zeros,
 } from '@tracewire/protocol';
 import type { ModelGraph } from './onnx/graph.ts';
 import { toNumber, type ValueInfoProto } from './onnx/schema.ts';
@@ -36,35 +37,82 @@ export function sizeOf(dim: number | string, sizes: FeedSizes): number | '?' {
   return AXES.find(({ name }) => name === dim)?.size(sizes) ?? '?';
 }
 
-/** Makes the feeds of one model; built once, it refuses a model that wants something else by name. */
-export class FeedMaker {
-  readonly #inputs: readonly { name: string; dtype: Dtype; dims: readonly (number | string)[] }[];
+/** A feed as the model declares it: what the file says of its axes is a hint, for names mean nothing. */
+interface DeclaredFeed {
+  readonly name: string;
+  readonly dtype: Dtype;
+  readonly dims: readonly (number | string)[];
+}
 
-  constructor(graph: ModelGraph) {
-    this.#inputs = graph.model.graph.input.map(describeInput);
-    for (const { name } of this.#inputs) {
-      if (!Object.hasOwn(MAKERS, name) && !isCacheName(name)) {
-        throw new TracewireError({
-          code: 'model_unsupported',
-          message: `The model wants the feed ${name}, which is none that a language model’s tokens give (${Object.keys(MAKERS).join(', ')}, past_key_values.*).`,
-          path: name,
-        });
-      }
-    }
+/** Makes the feeds of one model, as far as tokens or other feeds tell what they are. */
+export class FeedMaker {
+  readonly declared: readonly DeclaredFeed[];
+  readonly #config: Readonly<Record<string, unknown>>;
+
+  /** Throws `model_unsupported` for a feed that is no tensor. */
+  constructor(graph: ModelGraph, config: Readonly<Record<string, unknown>>) {
+    this.declared = graph.model.graph.input.map(describeInput);
+    this.#config = config;
   }
 
   get hasCache(): boolean {
-    return this.#inputs.some(({ name }) => isCacheName(name));
+    return this.declared.some(({ name }) => isCacheName(name));
   }
 
-  make(ids: readonly number[], sizes: FeedSizes): Map<string, TensorLike> {
+  /** Whether an input may leave a feed out. */
+  isOptional(name: string): boolean {
+    return isCacheName(name) || (Object.hasOwn(MAKERS, name) && name !== 'input_ids');
+  }
+
+  /** All feeds: those given, and the others made to their sizes. */
+  make(
+    ids: readonly number[],
+    sizes: FeedSizes,
+    given: ReadonlyMap<string, TensorLike> = new Map(),
+  ): Map<string, TensorLike> {
     return new Map(
-      this.#inputs.map(({ name, dtype, dims }) => {
+      this.declared.map(({ name, dtype, dims }) => {
         const maker = Object.hasOwn(MAKERS, name) ? MAKERS[name] : undefined;
-        return [name, maker ? maker(dtype, ids, sizes) : emptyCache(dtype, dims, sizes)];
+        return [
+          name,
+          given.get(name) ??
+            maker?.(dtype, ids, sizes) ??
+            (isCacheName(name) ? emptyCache(dtype, dims, sizes) : this.#zeros(name, dtype, dims, sizes)),
+        ];
       }),
     );
   }
+
+  /** For a feed that only the user knows, to learn the dims that follow from it. */
+  #zeros(name: string, dtype: Dtype, dims: readonly (number | string)[], sizes: FeedSizes): TensorLike {
+    const image = name === 'pixel_values' ? imageDims(this.#config, sizes) : undefined;
+    const sized =
+      image ??
+      dims.map((dim, axis) => (typeof dim === 'number' ? dim : axis === 0 ? sizes.batch : sizes.sequence));
+    return zeros(dtype, sized);
+  }
+}
+
+/** `[batch, channels, height, width]`, where exporters leave all four open and the model has one size. */
+function imageDims(config: Readonly<Record<string, unknown>>, { batch }: FeedSizes): number[] | undefined {
+  const size = config['image_size'];
+  const [height, width] = Array.isArray(size) ? size : [size, size];
+  if (typeof height !== 'number' || typeof width !== 'number') return undefined;
+  return [batch, Number(config['num_channels'] ?? 3), height, width];
+}
+
+/** The sizes that given feeds have, by the dims that the model's description names. */
+export function sizesOf(
+  given: ReadonlyMap<string, TensorLike>,
+  types: ReadonlyMap<string, { readonly dims: readonly (number | string)[] }>,
+): FeedSizes {
+  const sizes = { batch: 1, sequence: 1, past: 0 };
+  for (const [name, { dims }] of given) {
+    for (const [axis, dim] of (types.get(name)?.dims ?? []).entries()) {
+      if (dim === 'batch' || dim === 'sequence' || dim === 'past') sizes[dim] = dims[axis] ?? 0;
+    }
+  }
+  return sizes;
 }
 
 type Maker = (dtype: Dtype, ids: readonly number[], sizes: FeedSizes) => TensorLike;
@@ -108,7 +156,7 @@ function emptyCache(
   return { dtype, dims: sized, data: new DTYPES[dtype].array(elementCount(sized)) };
 }
 
-function describeInput(input: ValueInfoProto): { name: string; dtype: Dtype; dims: (number | string)[] } {
+function describeInput(input: ValueInfoProto): DeclaredFeed {
   const type = input.type?.tensor_type;
   const dtype = type && dtypeOf(type.elem_type);
   if (!type || !dtype) {

@@ -2,7 +2,7 @@
 import { type ModelDescription, ModelIndex, type Place } from '@tracewire/protocol';
 import { describeModel } from './describe.ts';
 import { FeedMaker } from './feeds.ts';
-import { readJson } from './intake/files.ts';
+import { readConfig } from './intake/files.ts';
 import type { PreparedModel } from './intake/prepare.ts';
 import { buildModuleTree, type ModuleTree } from './modules.ts';
 import type { ModelGraph } from './onnx/graph.ts';
@@ -35,9 +35,10 @@ export async function assembleModel(
   const { graph, types } = prepared;
   const tree = buildModuleTree(graph, types);
   const parameters = findParameters(graph, tree.modules.keys(), tree.scopes);
-  const config = await readJson(prepared.files.config);
+  const config = await readConfig(prepared.files);
+  const feeds = new FeedMaker(graph, config);
   const description = {
-    ...describeModel(name, prepared, tree, parameters.values(), config),
+    ...describeModel(name, prepared, tree, parameters.values(), config, feeds),
     unsupported,
   };
   const index = new ModelIndex(description);
@@ -51,7 +52,7 @@ export async function assembleModel(
     ranges,
     whole: wholeSegment(graph, ranges, borders),
     parameters,
-    feeds: new FeedMaker(graph),
+    feeds,
     description,
     rank: (place) => index.rank(place) ?? 0,
   };

@@ -6,7 +6,7 @@
 import { DTYPES } from '@tracewire/protocol';
 import { activationsOf, type ModelGraph } from './onnx/graph.ts';
 import type { ValueType } from './runtime/runtime.ts';
-import { scopeOf } from './scopes.ts';
+import { scopesOf } from './scopes.ts';
 
 export interface Module {
   /** Dotted, as in the checkpoint; the empty string is the whole model. */
@@ -43,8 +43,7 @@ export interface ModuleTree {
 export function buildModuleTree(graph: ModelGraph, types: ReadonlyMap<string, ValueType>): ModuleTree {
   const members = new Map<string, { nodes: number[]; class: string | undefined }>();
   members.set('', { nodes: [...graph.nodes.keys()], class: undefined });
-  const scopes = graph.nodes.map((node, index) => {
-    const scope = scopeOf(node);
+  const scopes = scopesOf(graph).map((scope, index) => {
     for (const [depth, path] of scope.path.entries()) {
       const known = members.get(path);
       if (known) known.nodes.push(index);
@@ -119,6 +118,8 @@ function keepDependent(
   const dependent = new Set([input]);
   for (const index of nodes) {
     const node = graph.nodes[index];
+    // A mask or a bias made to an activation's size takes nothing else of it.
+    if (node?.op_type === 'Shape' || node?.op_type === 'Size') continue;
     if (node?.input.some((value) => dependent.has(value)))
       for (const value of node.output) dependent.add(value);
   }

@@ -1,5 +1,6 @@
 /** Which module each node of an exported graph came from, as the exporters record it. */
 import type { ModelDescription } from '@tracewire/protocol';
+import { activationsOf, type ModelGraph } from './onnx/graph.ts';
 import type { NodeProto } from './onnx/schema.ts';
 
 /** The chain of modules a node runs in, outermost first, without the root; and their classes where told. */
@@ -18,16 +19,51 @@ export function exporterOf(nodes: readonly NodeProto[]): ModelDescription['expor
   return nodes.some((node) => node.name.startsWith('/')) ? 'torchscript' : 'other';
 }
 
-export function scopeOf(node: NodeProto): Scope {
+/** Every node's scope, in the order of the nodes. */
+export function scopesOf(graph: ModelGraph): Scope[] {
+  const told = graph.nodes.map(toldScope);
+  // No scopes at all: each value is a module of its own, called by its name.
+  if (told.every((scope) => scope === undefined))
+    return graph.nodes.map(({ output }) => ({ path: output.slice(0, 1).filter((name) => name !== '') }));
+  const scopes: Scope[] = [];
+  for (const [index, scope] of told.entries()) scopes.push(scope ?? adoptedScope(graph, index, scopes, told));
+  return scopes;
+}
+
+/** The scope that a node itself tells; undefined where an optimizer made the node and told nothing. */
+function toldScope(node: NodeProto): Scope | undefined {
   return dynamoScope(node) ?? slashScope(node.name);
+}
+
+/**
+ * A node that tells nothing belongs where all that it is between belongs: a `Split` that an optimizer made of
+ * what `attn.c_attn` gives to `attn` is a part of `attn`.
+ */
+function adoptedScope(
+  graph: ModelGraph,
+  index: number,
+  before: readonly Scope[],
+  told: readonly (Scope | undefined)[],
+): Scope {
+  const node = graph.nodes[index];
+  const makers = activationsOf(graph, node).map((value) => before[graph.producer(value)]);
+  const users = (node?.output ?? []).flatMap((value) => graph.consumers(value).map((user) => told[user]));
+  const around = [...makers, ...users].filter((scope) => scope !== undefined);
+  const [first = { path: [] }, ...others] = around;
+  let length = first.path.length;
+  for (const { path } of others) {
+    const differs = path.findIndex((name, depth) => name !== first.path[depth]);
+    length = Math.min(length, differs < 0 ? path.length : differs);
+  }
+  return { path: first.path.slice(0, length), classes: first.classes?.slice(0, length) ?? [] };
 }
 
 /**
  * `/transformer/h.0/attn/c_attn/MatMul`: the TorchScript exporter and the model builders put the modules into
  * the node's name, each segment relative to the one before; the last segment is the operator's.
  */
-function slashScope(name: string): Scope {
-  if (!name.startsWith('/')) return { path: [] };
+function slashScope(name: string): Scope | undefined {
+  if (!name.startsWith('/')) return undefined;
   const segments = name.slice(1).split('/').slice(0, -1);
   return { path: segments.map((_, index) => segments.slice(0, index + 1).join('.')) };
 }

@@ -13,14 +13,15 @@ export interface Encoding {
 }
 
 export class Tokenizer {
-  readonly #tokenizer: HuggingFaceTokenizer;
+  readonly #loaded: HuggingFaceTokenizer | undefined;
 
-  private constructor(tokenizer: HuggingFaceTokenizer) {
-    this.#tokenizer = tokenizer;
+  private constructor(tokenizer: HuggingFaceTokenizer | undefined) {
+    this.#loaded = tokenizer;
   }
 
-  /** Throws `model_invalid`, naming the file. */
+  /** A model without the file has a tokenizer that refuses everything. Throws `model_invalid`, naming the file. */
   static async load(files: ModelFiles): Promise<Tokenizer> {
+    if (files.tokenizer === undefined) return new Tokenizer(undefined);
     const json = await readJson(files.tokenizer);
     const config = files.tokenizerConfig ? await readJson(files.tokenizerConfig) : {};
     try {
@@ -35,7 +36,18 @@ export class Tokenizer {
     }
   }
 
-  /** Throws `input_too_long` for more tokens than a message holds. */
+  get #tokenizer(): HuggingFaceTokenizer {
+    if (this.#loaded) return this.#loaded;
+    throw new TracewireError({
+      code: 'bad_input',
+      message:
+        'The model’s folder has no tokenizer.json, so the server can’t turn text into token ids or back. Give token ids or feeds, or put the file there.',
+      wanted: 'token ids or feeds',
+      got: 'text',
+    });
+  }
+
+  /** Throws `input_too_long` for more tokens than a message holds, `bad_input` where there is no tokenizer. */
   encode(text: string): Encoding {
     const { ids, tokens } = this.#tokenizer.encode(text);
     if (ids.length > MAX_TOKENS) {

@@ -9,8 +9,7 @@ import {
   type Graph,
   type Limits,
   nearest,
-  PayloadReader,
-  type TensorLike,
+  readGraphTensors,
   TracewireError,
   toErrorBody,
 } from '@tracewire/protocol';
@@ -40,7 +39,7 @@ export function checkRun(
 ): readonly ErrorBody[] {
   checkNodes(graph, limits.nodes);
   checkBatch(graph, limits);
-  const constants = readLiterals(graph, payload);
+  const { constants } = readGraphTensors(graph, payload);
   const { errors, warnings } = checkGraph(graph, model.index, {
     constant: (node) => constants.get(node),
     limits,
@@ -71,16 +70,4 @@ function checkNodes({ nodes }: Graph, most: number): void {
     wanted: `at most ${most} nodes`,
     got: String(nodes.length),
   });
-}
-
-/** The payload holds the constants' tensors in the order of their nodes, and nothing else. */
-function readLiterals({ nodes }: Graph, payload: Uint8Array): ReadonlyMap<number, TensorLike> {
-  const reader = new PayloadReader(payload);
-  const literals = new Map<number, TensorLike>();
-  for (const [index, node] of nodes.entries()) {
-    if (node.kind === 'constant')
-      literals.set(index, reader.tensor(node.tensor, `graph.nodes.${index}.tensor`));
-  }
-  reader.end();
-  return literals;
 }

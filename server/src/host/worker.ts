@@ -9,9 +9,8 @@ import {
   type Graph,
   type Handlers,
   type MessageOf,
-  PayloadReader,
   PayloadWriter,
-  type TensorLike,
+  readGraphTensors,
   toErrorBody,
   type Value,
   valueBytes,
@@ -76,22 +75,9 @@ async function load({ type: _, chunkBytes: bytes, describeOnly, ...options }: Lo
 async function runGraph(run: string, graph: Graph, payload: Uint8Array): Promise<void> {
   if (!engine) return send({ type: 'done', run, state: 'failed', errors: [notLoaded()] });
   const isCancelled = (): boolean => Atomics.load(cancelled, 0) === 1;
-  const { state, errors, report } = await engine.run(
-    graph,
-    constantsOf(graph, payload),
-    listenerOf(run),
-    isCancelled,
-  );
+  const { constants, feeds } = readGraphTensors(graph, payload);
+  const { state, errors, report } = await engine.run(graph, constants, listenerOf(run), isCancelled, feeds);
   send({ type: 'done', run, state, errors: errors.length > 0 ? [...errors] : undefined, report });
-}
-
-function constantsOf({ nodes }: Graph, payload: Uint8Array): Map<number, TensorLike> {
-  const reader = new PayloadReader(payload);
-  return new Map(
-    nodes.flatMap((node, id): [number, TensorLike][] =>
-      node.kind === 'constant' ? [[id, reader.tensor(node.tensor, `graph.nodes.${id}.tensor`)]] : [],
-    ),
-  );
 }
 
 function listenerOf(run: string): RunListener {

@@ -4,10 +4,10 @@ import {
   type Graph,
   isTerminal,
   type Limits,
-  PayloadReader,
   PayloadWriter,
   type Place,
   type RunState,
+  readGraphTensors,
   type TensorLike,
   type Value,
 } from '@tracewire/protocol';
@@ -38,7 +38,7 @@ export class ScriptedRun {
   readonly #limits: Limits;
   /** To the client; a script may put something between. */
   send: (header: object, payload?: Uint8Array) => void;
-  readonly #constants = new Map<number, TensorLike>();
+  readonly #constants: ReadonlyMap<number, TensorLike>;
   readonly #waiting: (() => void)[] = [];
   seq = 0;
   acked = 0;
@@ -60,11 +60,7 @@ export class ScriptedRun {
     this.graph = run.graph;
     this.#limits = limits;
     this.send = send;
-    const reader = new PayloadReader(payload);
-    for (const [id, node] of run.graph.nodes.entries())
-      if (node.kind === 'constant')
-        this.#constants.set(id, reader.tensor(node.tensor, `graph.nodes.${id}.tensor`));
-    reader.end();
+    this.#constants = readGraphTensors(run.graph, payload).constants;
   }
 
   /** The run goes on on another connection: what was sent after `after` is sent again there, by the script. */

@@ -9,34 +9,64 @@ export interface ModelFiles {
   readonly folder: string;
   /** The ONNX file; external data lies beside it. */
   readonly onnx: string;
-  readonly tokenizer: string;
+  /** Absent for models that take no text, and for folders without one: then there are only ids and feeds. */
+  readonly tokenizer: string | undefined;
   readonly tokenizerConfig: string | undefined;
-  readonly config: string;
+  readonly config: string | undefined;
   /** Every file that the content hash covers, in a fixed order. */
   readonly all: readonly string[];
 }
 
-/** Where exporters put the file, best first. */
-const ONNX_NAMES = ['model.onnx', 'onnx/model.onnx', 'decoder_model.onnx'];
+/** Where exporters put the file, best first; an encoder runs without its decoder, not the other way round. */
+const ONNX_NAMES = ['model.onnx', 'onnx/model.onnx', 'encoder_model.onnx', 'decoder_model.onnx'];
 
-/** Throws `model_not_found`, naming the file that is missing. */
-export async function findModelFiles(folder: string): Promise<ModelFiles> {
-  if (!(await isThere(folder, 'directory'))) {
-    throw notFound(folder, `There is no folder ${folder}.`);
-  }
-  const onnx = await firstThere(folder, ONNX_NAMES);
-  if (!onnx) {
-    throw notFound(
-      folder,
-      `${folder} has no model.onnx. Export the model with: optimum-cli export onnx --model NAME FOLDER`,
-    );
-  }
-  const config = await wanted(folder, 'config.json', 'the model’s configuration');
-  const tokenizer = await wanted(folder, 'tokenizer.json', 'the tokenizer');
-  const tokenizerConfig = await firstThere(folder, ['tokenizer_config.json']);
+/**
+ * `where` is a folder, or an ONNX file in one, for folders with several. Throws `model_not_found`, naming the
+ * file that is missing, or those to choose from.
+ */
+export async function findModelFiles(where: string): Promise<ModelFiles> {
+  const isFile = where.endsWith('.onnx') && (await isThere(where, 'file'));
+  if (!isFile && !(await isThere(where, 'directory'))) throw notFound(where, `There is no folder ${where}.`);
+  const onnx = isFile ? where : await findOnnx(where);
+  const folder = isFile ? path.dirname(where) : where;
+  const beside = async (name: string): Promise<string | undefined> => {
+    // Hubs keep the ONNX files in a folder `onnx` inside the checkpoint's.
+    const inside = path.basename(path.dirname(onnx)) === 'onnx' ? [path.dirname(path.dirname(onnx))] : [];
+    for (const candidate of [folder, ...inside]) {
+      const file = await firstThere(candidate, [name]);
+      if (file) return file;
+    }
+    return undefined;
+  };
+  const config = await beside('config.json');
+  const tokenizer = await beside('tokenizer.json');
+  const tokenizerConfig = await beside('tokenizer_config.json');
   const external = await externalFiles(path.dirname(onnx), path.basename(onnx));
-  const all = [onnx, ...external, config, tokenizer, ...(tokenizerConfig ? [tokenizerConfig] : [])];
+  const all = [onnx, ...external, config, tokenizer, tokenizerConfig].filter((file) => file !== undefined);
   return { folder, onnx, tokenizer, tokenizerConfig, config, all };
+}
+
+async function findOnnx(folder: string): Promise<string> {
+  const known = await firstThere(folder, ONNX_NAMES);
+  if (known) return known;
+  const names = [...(await onnxNames(folder)), ...(await onnxNames(folder, 'onnx'))];
+  if (names.length === 1 && names[0]) return path.join(folder, names[0]);
+  throw notFound(
+    folder,
+    names.length === 0
+      ? `${folder} has no model.onnx. Export the model with: optimum-cli export onnx --model NAME FOLDER`
+      : `${folder} has no model.onnx, but ${names.join(', ')}. Give the path of one of them.`,
+  );
+}
+
+async function onnxNames(folder: string, inside = ''): Promise<string[]> {
+  const names = await readdir(path.join(folder, inside)).catch(() => []);
+  return names.filter((name) => name.endsWith('.onnx')).map((name) => path.join(inside, name));
+}
+
+/** The model's configuration; an empty one where the folder has none. Throws `model_invalid`. */
+export async function readConfig({ config }: ModelFiles): Promise<Record<string, unknown>> {
+  return config === undefined ? {} : readJson(config);
 }
 
 /** `sha256:…` over the names and bytes of all files; `onBytes` hears of progress. */
@@ -85,12 +115,6 @@ async function externalFiles(folder: string, onnxName: string): Promise<string[]
     )
     .sort()
     .map((name) => path.join(folder, name));
-}
-
-async function wanted(folder: string, name: string, what: string): Promise<string> {
-  const file = path.join(folder, name);
-  if (await isThere(file, 'file')) return file;
-  throw notFound(file, `${folder} has no ${name}: ${what} is missing.`);
 }
 
 async function firstThere(folder: string, names: readonly string[]): Promise<string | undefined> {

@@ -12,11 +12,14 @@ import {
   toNumber,
 } from '../onnx/schema.ts';
 import { toInitializer } from '../onnx/tensors.ts';
+import { quantizeInside } from './quantize.ts';
+import { unfuse } from './unfuse.ts';
 
 /** Decodes and normalizes the bytes of an ONNX file. Throws `model_invalid` or `model_unsupported`. */
 export function normalizeModel(bytes: Uint8Array, file: string): ModelProto {
   const model = decode(bytes, file);
   refuseUnsupported(model, file);
+  unfuse(model);
   const initializers = new Map(model.graph.initializer.map((tensor) => [tensor.name, tensor]));
   const aliases = new Map<string, string>();
   const nodes: NodeProto[] = [];
@@ -29,7 +32,7 @@ export function normalizeModel(bytes: Uint8Array, file: string): ModelProto {
       aliases.set(output, source);
     else nodes.push(node);
   }
-  model.graph.node = nodes;
+  model.graph.node = quantizeInside(nodes);
   model.graph.initializer = [...initializers.values()];
   // Old exporters list initializers among the inputs too; a feed is what has no initializer.
   model.graph.input = model.graph.input.filter((input) => !initializers.has(input.name));

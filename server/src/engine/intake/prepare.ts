@@ -7,15 +7,15 @@ import path from 'node:path';
 import { ModelGraph } from '../onnx/graph.ts';
 import { decodeModel, encodeModel, type ModelProto } from '../onnx/schema.ts';
 import type { Runtime, ValueType } from '../runtime/runtime.ts';
-import { removeIdleCasts } from './casts.ts';
-import { findModelFiles, hashFiles, type ModelFiles } from './files.ts';
+import { dropCopies } from './copies.ts';
+import { findModelFiles, hashFiles, type ModelFiles, readConfig } from './files.ts';
 import { normalizeModel } from './normalize.ts';
 import { usePackedWeights } from './packed.ts';
 import { probeTypes } from './probe.ts';
 import { moveWeights } from './weights.ts';
 
 /** Raised when what is written here changes, so that older folders are made anew. */
-const PREPARATION = 'v7';
+const PREPARATION = 'v8';
 
 export interface PreparedModel {
   readonly files: ModelFiles;
@@ -80,8 +80,8 @@ async function writePrepared(
     onProgress('moving weights', done, total),
   );
   onProgress('measuring', 0, 1);
-  const types = await probeTypes(new ModelGraph(model), runtimeIn(target));
-  removeIdleCasts(model, types);
+  const types = await probeTypes(new ModelGraph(model), runtimeIn(target), await readConfig(files));
+  dropCopies(model, types);
   await writeFile(path.join(target, 'graph.onnx'), encodeModel(model));
   await writeFile(path.join(target, 'types.json'), JSON.stringify(Object.fromEntries(types)));
 }

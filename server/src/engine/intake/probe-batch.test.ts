@@ -34,7 +34,7 @@ async function probe(...nodes: Node[]) {
     graph: { name: 'toy', node, initializer: [], input: feeds, output: [{ name: nodes.at(-1)?.[0] ?? '' }] },
   });
   const runtime = onnxRuntime({ provider: 'cpu', threads: 1, weightsFolder: '.' });
-  return probeTypes(new ModelGraph(decodeModel(bytes) as ModelProto), runtime);
+  return probeTypes(new ModelGraph(decodeModel(bytes) as ModelProto), runtime, {});
 }
 
 const mixedOf = (types: ReadonlyMap<string, ValueType>): string[] =>

@@ -16,11 +16,28 @@ const PROBES: readonly FeedSizes[] = [
   { batch: 3, sequence: 5, past: 0 },
   { batch: 2, sequence: 7, past: 0 },
 ];
-const CACHE_PROBE: FeedSizes = { batch: 2, sequence: 5, past: 3 };
+/** Fused attention takes several new tokens after a cache for one row only. */
+const CACHE_PROBE: FeedSizes = { batch: 1, sequence: 5, past: 3 };
+/** Where dims follow from what the values are, such as how many tokens an expert gets, more and longer inputs tell. */
+const VALUE_PROBES: readonly FeedSizes[] = [
+  { batch: 1, sequence: 11, past: 0 },
+  { batch: 3, sequence: 13, past: 0 },
+];
+const BY_VALUE = new Set(['NonZero', 'Unique', 'Compress']);
 
-export async function probeTypes(graph: ModelGraph, runtime: Runtime): Promise<Map<string, ValueType>> {
-  const feedMaker = new FeedMaker(graph);
-  const probes = feedMaker.hasCache ? [...PROBES, CACHE_PROBE] : PROBES;
+export async function probeTypes(
+  graph: ModelGraph,
+  runtime: Runtime,
+  config: Readonly<Record<string, unknown>>,
+): Promise<Map<string, ValueType>> {
+  const feedMaker = new FeedMaker(graph, config);
+  const byValue = valuesByValue(graph);
+  const probes = [
+    ...PROBES,
+    ...(feedMaker.hasCache ? [CACHE_PROBE] : []),
+    ...(byValue.size > 0 ? VALUE_PROBES : []),
+  ];
+  const vocabulary = Number(config['vocab_size'] ?? 2);
   const values = [...graph.values()];
   const model = encodeModel({
     ...graph.model,
@@ -30,13 +47,13 @@ export async function probeTypes(graph: ModelGraph, runtime: Runtime): Promise<M
   try {
     const seen: ReadonlyMap<string, TensorLike>[] = [];
     for (const sizes of probes) {
-      const feeds = feedMaker.make(new Array<number>(sizes.batch * sizes.sequence).fill(0), sizes);
+      const feeds = feedMaker.make(idsFor(sizes, vocabulary), sizes);
       seen.push(new Map([...feeds, ...(await segment.run(feeds, values))]));
     }
     const types = new Map(
       [...(seen[0]?.entries() ?? [])].map(([name, { dtype }]): [string, ValueType] => [
         name,
-        { dtype, dims: dimsOf(name, seen, probes) },
+        { dtype, dims: dimsOf(name, seen, probes, byValue.has(name)) },
       ]),
     );
     const mixed = await findMixed(segment, feedMaker, types, values);
@@ -48,10 +65,30 @@ export async function probeTypes(graph: ModelGraph, runtime: Runtime): Promise<M
   }
 }
 
+/** Values whose dims follow from other values, and all that is computed of them. */
+function valuesByValue(graph: ModelGraph): Set<string> {
+  const found = new Set<string>();
+  for (const { op_type, input, output } of graph.nodes) {
+    if (BY_VALUE.has(op_type) || input.some((value) => found.has(value)))
+      for (const value of output) found.add(value);
+  }
+  return found;
+}
+
+/** Token ids that are not alike, always the same ones (a linear congruential generator's). */
+function idsFor({ batch, sequence, past }: FeedSizes, vocabulary: number): number[] {
+  let state = batch * 1009 + sequence * 31 + past;
+  return Array.from({ length: batch * sequence }, () => {
+    state = (state * 1_103_515_245 + 12_345) % 2 ** 31;
+    return Math.floor((state / 2 ** 31) * vocabulary);
+  });
+}
+
 function dimsOf(
   name: string,
   seen: readonly ReadonlyMap<string, TensorLike>[],
   probes: readonly FeedSizes[],
+  byValue: boolean,
 ): (number | string)[] {
   const shapes = seen.map((run) => run.get(name)?.dims ?? []);
   const rank = shapes[0]?.length ?? 0;
@@ -60,13 +97,16 @@ function dimsOf(
     nameAxis(
       shapes.map((shape) => shape[axis] ?? 0),
       probes,
+      byValue,
     ),
   );
 }
 
 /** A fixed size, a formula's name, or `?` for what follows none. */
-function nameAxis(sizes: readonly number[], probes: readonly FeedSizes[]): number | string {
+function nameAxis(sizes: readonly number[], probes: readonly FeedSizes[], byValue: boolean): number | string {
   const first = sizes[0] ?? 0;
+  // Where values decide, that none was there in any probe says nothing.
+  if (byValue && sizes.includes(0)) return '?';
   if (sizes.every((size) => size === first)) return first;
   const follows = AXES.find(({ size }) => probes.every((probe, index) => size(probe) === sizes[index]));
   return follows?.name ?? '?';

@@ -4,7 +4,7 @@
  */
 import { type FileHandle, open } from 'node:fs/promises';
 import path from 'node:path';
-import { byteLength, TracewireError } from '@tracewire/protocol';
+import { byteLength, elementCount, TracewireError } from '@tracewire/protocol';
 import type { ModelProto, TensorProto } from '../onnx/schema.ts';
 import { dimsOf, dtypeOf, inlineBytes, isExternal } from '../onnx/tensors.ts';
 
@@ -78,7 +78,21 @@ async function externalBytes(
   return bytes;
 }
 
+/** Bits of the ONNX data types that weights may have and no value can: bfloat16, float8, int4 and float4. */
+const STORED_BITS: Readonly<Record<number, number>> = {
+  16: 16,
+  17: 8,
+  18: 8,
+  19: 8,
+  20: 8,
+  21: 4,
+  22: 4,
+  23: 4,
+};
+
 function expectedLength(tensor: TensorProto): number {
+  const bits = STORED_BITS[tensor.data_type];
+  if (bits !== undefined) return Math.ceil((elementCount(dimsOf(tensor)) * bits) / 8);
   const dtype = dtypeOf(tensor.data_type);
   if (!dtype) throw invalid(tensor, `it has ONNX data type ${tensor.data_type}, which is not supported`);
   return byteLength(dtype, dimsOf(tensor));

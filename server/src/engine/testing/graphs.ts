@@ -107,6 +107,7 @@ export async function runGraph(
   input: Input | readonly Input[],
   builder: GraphBuilder,
   isCancelled: () => boolean = () => false,
+  feeds: readonly ReadonlyMap<string, TensorLike>[] = [],
 ): Promise<Ran> {
   const values = new Map<number, Value>();
   const accessErrors = new Map<number, ErrorBody>();
@@ -130,6 +131,7 @@ export async function runGraph(
       progress: () => undefined,
     },
     isCancelled,
+    feeds,
   );
   const tensor = (save: number): TensorLike => {
     const value = values.get(save);

@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import type { ModelProto, NodeProto } from '../onnx/schema.ts';
 import type { ValueType } from '../runtime/runtime.ts';
-import { removeIdleCasts } from './casts.ts';
+import { dropCopies } from './copies.ts';
 
 const node = (op_type: string, input: string[], output: string): NodeProto => ({
   name: `/block/${output}`,
@@ -36,7 +36,7 @@ function block(castTo: ValueType['dtype'], outputs = ['sum']) {
     ['normed', { dtype: castTo, dims: ['batch', 4] }],
     ['sum', { dtype: castTo, dims: ['batch', 4] }],
   ]);
-  removeIdleCasts(model, types);
+  dropCopies(model, types);
   return { nodes: model.graph.node.map(({ op_type, input }) => [op_type, ...input]), types };
 }
 

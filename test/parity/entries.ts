@@ -1,0 +1,38 @@
+/** What `test/reference/make_matrix.py` made: one entry a model, or why the exporter could not make it. */
+import { existsSync, readFileSync } from 'node:fs';
+import path from 'node:path';
+
+export interface Entry {
+  readonly architecture: string;
+  /** Names the folder beside the architecture's reference. */
+  readonly variant: string;
+  readonly exporter: string;
+  readonly cache: boolean;
+  readonly precision: string;
+  /** Why there is no model. */
+  readonly failed?: string;
+}
+
+export function readEntries(folder: string, only: readonly string[]): Entry[] {
+  const index = path.join(folder, 'matrix.json');
+  if (!existsSync(index)) {
+    throw new Error(
+      `${folder} has no matrix.json. Make the models: python test/reference/make_matrix.py --out ${folder}`,
+    );
+  }
+  const entries = JSON.parse(readFileSync(index, 'utf8')) as Entry[];
+  const name = ({ architecture, variant }: Entry): string => `${architecture}/${variant}`;
+  return entries.filter((entry) => only.length === 0 || only.some((part) => name(entry).includes(part)));
+}
+
+/** How far a value may lie from the float32 original, as a share of its RMS. */
+export function toleranceOf({ precision }: Entry): number {
+  return TOLERANCES[precision] ?? 1e-4;
+}
+
+const TOLERANCES: Readonly<Record<string, number>> = {
+  float32: 1e-4,
+  float16: 5e-2,
+  int8: 1,
+  int4: 2,
+};
