@@ -131,7 +131,8 @@ describe('what users get wrong', () => {
   it('a write whose dims don’t fit: the place, both dims, and the line', async () => {
     const error = await failure(
       model.trace('The', (m) => {
-        m.transformer.h[1].output[0].set(m.transformer.h[0].mlp.act.output);
+        // Of an operation only the run tells what dims it gives.
+        m.transformer.h[1].output[0].set(m.transformer.h[0].mlp.act.output.neg());
         return m.lm_head.output.save();
       }),
     );
@@ -140,6 +141,19 @@ describe('what users get wrong', () => {
       /transformer\.h\.1\.output.*\[batch, sequence, 128\].*\[batch, sequence, 512\]/,
     );
     expect(error.message).toMatch(/faults\.test\.ts:\d+:\d+/);
+  });
+
+  it('a write whose dims can’t fit is found before it runs', async () => {
+    const error = await failure(
+      model.trace('The', (m) => {
+        m.transformer.h[1].output[0].set(m.transformer.h[0].mlp.act.output);
+        return m.lm_head.output.save();
+      }),
+    );
+    expect(error).toMatchObject({ code: 'wrong_dims' });
+    expect(error.message).toMatch(
+      /transformer\.h\.1\.output.*\[batch, sequence, 128\].*\[batch, sequence, 512\]/,
+    );
   });
 
   it('a cancelled trace rejects at once, and the next one runs', async () => {

@@ -42,9 +42,9 @@ describe.each(['tiny-gpt2', 'tiny-llama'])('%s and nnsight', (name) => {
     for (const [index, prompt] of reference.prompts.entries()) {
       const handles = await model.trace([...prompt.ids], (m) => {
         const all = new Map<string, Saved<unknown>>();
-        for (const { path, input, outputs } of modules) {
+        for (const { path, inputs, outputs } of modules) {
           const module = path === '' ? m : m.get(path);
-          if (input) all.set(`${path}/input`, module.input.save());
+          if (inputs.length > 0) all.set(`${path}/input`, module.input.save());
           if (outputs.length > 0) all.set(`${path}/output`, module.output[0].save());
           for (const [member, { name: value }] of outputs.entries()) {
             const kind = /^present\.\d+\.(key|value)$/.exec(value)?.[1];

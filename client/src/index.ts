@@ -11,14 +11,24 @@ export type { DetachedRun } from './detached.ts';
 export { type LocatedError, TraceError, ValueNotSetError } from './errors.ts';
 export type { LogEvent, RunStatus } from './filler.ts';
 export { concat, einsum, stack, where } from './functions.ts';
+export type { Heads } from './heads.ts';
 export type { TraceFeeds, TraceInput } from './input.ts';
 export type { Literal } from './literal.ts';
 export type { SourceLocation } from './location.ts';
-export { type AttachOptions, LanguageModel, type LanguageModelOptions, type TraceOptions } from './model.ts';
+export {
+  type AttachOptions,
+  LanguageModel,
+  type LanguageModelOptions,
+  type PrintOptions,
+  type TraceOptions,
+} from './model.ts';
+export type { InputsOf, ModuleInputs } from './module-inputs.ts';
+export type { ModuleSource } from './module-source.ts';
 export type { KnownModules, Module, ModuleList, TensorModule } from './module-types.ts';
 export type { Nested } from './nested.ts';
 export type { OperandLike } from './operands.ts';
 export type { Place } from './place.ts';
+export type { PlaceMask } from './place-mask.ts';
 export type { PlaceSlice } from './place-slice.ts';
 export type { ConnectionEvent } from './reconnect.ts';
 export type { Axes } from './reduction.ts';

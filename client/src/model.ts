@@ -1,5 +1,12 @@
 /** The model as users hold it: where its engine is, and what can be asked of it. Nothing global, nothing mutable. */
-import type { ModelDescription, Transport, Welcome } from '@tracewire/protocol';
+import {
+  type ModelDescription,
+  type ModelIndex,
+  printTree,
+  type Transport,
+  type TreeOptions,
+  type Welcome,
+} from '@tracewire/protocol';
 import { abortable } from './abort.ts';
 import { type Batch, mustOfferInvokes } from './batch.ts';
 import { Channel, type Link } from './channel.ts';
@@ -42,6 +49,9 @@ export interface TraceOptions extends WhereOptions, ExecuteOptions {}
 /** Options for following a run that was started elsewhere. */
 export type AttachOptions = Omit<TraceOptions, 'deadlineMs'>;
 
+/** Options of `print`. */
+export interface PrintOptions extends WhereOptions, TreeOptions {}
+
 const MODEL_OPTIONS = { url: A_STRING, key: A_STRING, remote: A_BOOLEAN, connect: A_FUNCTION };
 const ATTACH_OPTIONS = {
   ...WHERE_OPTIONS,
@@ -52,6 +62,7 @@ const ATTACH_OPTIONS = {
   onValue: A_FUNCTION,
   onConnection: A_FUNCTION,
 };
+const PRINT_OPTIONS = { ...WHERE_OPTIONS, sources: A_BOOLEAN, color: A_BOOLEAN, module: A_STRING };
 const TRACE_OPTIONS = { ...ATTACH_OPTIONS, deadlineMs: A_DURATION };
 
 /**
@@ -149,6 +160,26 @@ export class LanguageModel {
     );
   }
 
+  /**
+   * Prints the model's modules to the console: what each takes and gives with dtype and dims, and where a hook can't fire,
+   * dimmed, why. Resolves to the text.
+   */
+  async print(options: PrintOptions = {}): Promise<string> {
+    return this.#ask(
+      options,
+      'print',
+      async (channel, link) => {
+        const { sources = false, module = '', color = hasColor() } = options;
+        const { index } = await channel.tree(link);
+        if (!index.modules.has(module) && !index.isContainer(module)) throw unknownModule(index, module);
+        const text = printTree(index.description, { sources, module, color });
+        console.log(text);
+        return text;
+      },
+      PRINT_OPTIONS,
+    );
+  }
+
   /** What the server says of itself: version, models, limits. */
   async server(options: WhereOptions = {}): Promise<Welcome> {
     return this.#ask(options, 'server', (_, link) => link.conversation.welcome);
@@ -185,10 +216,11 @@ export class LanguageModel {
     options: WhereOptions,
     name: string,
     ask: (channel: Channel, link: Link) => T | Promise<T>,
+    rules: Readonly<Record<string, OptionRule>> = WHERE_OPTIONS,
   ): Promise<T> {
     const site = new CallSite();
     try {
-      checkOptions(options, WHERE_OPTIONS, name);
+      checkOptions(options, rules, name);
       const channel = this.#channel(options);
       return await ask(channel, await channel.link());
     } catch (error) {
@@ -221,6 +253,21 @@ function toArguments<T>(
 
 function isPlainObject(value: unknown): boolean {
   return typeof value === 'object' && value !== null && Object.getPrototypeOf(value) === Object.prototype;
+}
+
+function unknownModule(index: ModelIndex, path: string): Error {
+  const near = index.nearestModule(path);
+  const hint = near === undefined ? '' : ` Did you mean ${near}?`;
+  const message = `${index.description.name} has no module ${JSON.stringify(path)}.${hint}`;
+  return localError('unknown_module', message, { path, nearest: near });
+}
+
+/** Whether the console takes terminal escapes; a browser's doesn't. */
+function hasColor(): boolean {
+  const { process } = globalThis as {
+    process?: { stdout?: { isTTY?: boolean }; env?: Record<string, string> };
+  };
+  return process?.stdout?.isTTY === true && !process.env?.['NO_COLOR'];
 }
 
 /** `(fn)` or `(options, fn)`. */

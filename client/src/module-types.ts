@@ -2,6 +2,8 @@
  * What modules look like to TypeScript. A model's real tree is known only at run time, so any name is allowed;
  * the names of common architectures are listed, for completion and for `noUncheckedIndexedAccess`.
  */
+import type { InputsOf } from './module-inputs.ts';
+import type { ModuleSource } from './module-source.ts';
 import type { OperandLike } from './operands.ts';
 import type { Place } from './place.ts';
 import type { SavedValue, Tensor } from './tensor.ts';
@@ -15,6 +17,15 @@ export interface ModuleApi<V extends SavedValue> {
   readonly output: Place<V>;
   /** The first floating-point activation that the module takes. */
   readonly input: Place<Tensor>;
+  /** All activations that it takes, by number or by ONNX name; the first is `input`. */
+  readonly inputs: InputsOf;
+  /** The values that it makes on its way: attention probabilities, queries, what an activation function gives. */
+  readonly source: ModuleSource;
+  /**
+   * The module doesn't run: `value` stands for what it gives, `block.skip(block.input)`. Of several outputs a tensor is
+   * the first, and the others have no value; a tuple is all of them. Hooks inside are not reached.
+   */
+  skip(value: OperandLike): void;
   /** A module by its path from here: `m.get('transformer.h.0')`. */
   get(path: string): Module;
   /** A member of a list of modules; negative indices count from the end. */

@@ -3,7 +3,9 @@
  * have is reported at the user's line, and answered with a module that leads to no further errors.
  */
 import { localError } from './errors.ts';
+import { ModuleInputs } from './module-inputs.ts';
 import { registerModule } from './module-registry.ts';
+import { ModuleSource } from './module-source.ts';
 import type { Module } from './module-types.ts';
 import { coerceOperand, type OperandLike } from './operands.ts';
 import { Place } from './place.ts';
@@ -44,6 +46,9 @@ export function createModule(site: ModuleSite, own: Readonly<Record<string, unkn
 const API: Readonly<Record<string, (site: ModuleSite) => unknown>> = {
   output: (site) => place(site, 'output'),
   input: (site) => place(site, 'input'),
+  inputs: ({ recorder, path, invoke }) => ModuleInputs.create(recorder, path, invoke),
+  source: ({ recorder, path, invoke }) => new ModuleSource(recorder, path, invoke),
+  skip: (site) => (value: OperandLike) => skipModule(site, value),
   get: (site) => (path: string) => getModule(site, path),
   at: (site) => (index: number) => memberModule(site, index),
   parameter: (site) => (name: string) => parameter(site, name),
@@ -130,9 +135,25 @@ function applyModule({ recorder, path }: ModuleSite, inputs: readonly OperandLik
     throw localError('misuse', `A module is applied to one value, not ${inputs.length}: m.lm_head(hidden).`);
   }
   const module = path === undefined ? undefined : recorder.index.modules.get(path);
-  const node = coerceOperand(recorder, input, module?.input?.dtype ?? 'float32');
+  const node = coerceOperand(recorder, input, module?.inputs[0]?.dtype ?? 'float32');
   if (path === undefined) return recorder.inert();
   return recorder.derive([node], { kind: 'apply', module: path, input: node });
+}
+
+function skipModule({ recorder, path, invoke }: ModuleSite, value: OperandLike): void {
+  recorder.assertOpen();
+  if (value === undefined) {
+    throw localError('misuse', 'A skip wants the value that stands for the output: block.skip(block.input).');
+  }
+  const node = coerceOperand(
+    recorder,
+    value,
+    recorder.index.modules.get(path ?? '')?.outputs[0]?.dtype ?? 'float32',
+  );
+  if (path === undefined || node < 0) return;
+  if (path === '')
+    throw localError('misuse', 'The whole model can’t be skipped. Skip the modules inside it.');
+  recorder.add({ kind: 'skip', module: path, value: node, ...(invoke > 0 ? { invoke } : {}) });
 }
 
 function reportUnknown(recorder: Recorder, tree: ModelTree, path: string, segment: string): void {
@@ -143,7 +164,7 @@ function reportUnknown(recorder: Recorder, tree: ModelTree, path: string, segmen
     recorder.report('unknown_module', message, { path: full, wanted: `0 to ${length - 1}`, got: segment });
     return;
   }
-  const near = tree.nearest(path, segment, ['output', 'input']);
+  const near = tree.nearest(path, segment, ['output', 'input', 'inputs', 'source']);
   const hint = near === undefined ? '' : ` Did you mean ${near}?`;
   const message = `${tree.index.description.name} has no module ${JSON.stringify(full)}.${hint}`;
   recorder.report('unknown_module', message, { path: full, nearest: near });

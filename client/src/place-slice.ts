@@ -2,23 +2,31 @@
 import { describePlace, type Selection, type Place as WirePlace } from '@tracewire/protocol';
 import { DESCRIBE, RECORDER, RESOLVE } from './operand.ts';
 import type { OperandLike } from './operands.ts';
+import { PlaceMask } from './place-mask.ts';
 import { guard, refuseIteration } from './placeholder.ts';
 import type { Recorder } from './recorder.ts';
 import type { Saved } from './saved.ts';
-import { type Selector, toSelection } from './selection.ts';
+import { type AxisMask, maskRead, type Selector, toSelection } from './selection.ts';
 import { Shape, sliceValue } from './shape.ts';
 import type { Tensor } from './tensor.ts';
 import type { TracedValue } from './traced.ts';
-import { writePlace } from './write.ts';
+import { axisMask, writePlace } from './write.ts';
 
 export class PlaceSlice extends Shape {
   readonly #place: WirePlace | undefined;
   readonly #selection: Selection;
+  readonly #mask: AxisMask | undefined;
 
-  private constructor(recorder: Recorder, place: WirePlace | undefined, selection: Selection) {
+  private constructor(
+    recorder: Recorder,
+    place: WirePlace | undefined,
+    selection: Selection,
+    mask: AxisMask | undefined,
+  ) {
     super(recorder);
     this.#place = place;
     this.#selection = selection;
+    this.#mask = mask;
   }
 
   /** For `Place.slice`. */
@@ -28,7 +36,8 @@ export class PlaceSlice extends Shape {
     selectors: readonly Selector[],
   ): PlaceSlice {
     recorder.assertOpen();
-    return guard(new PlaceSlice(recorder, place, toSelection(selectors)));
+    const { selection, mask } = toSelection(selectors);
+    return guard(new PlaceSlice(recorder, place, selection, mask));
   }
 
   override [RESOLVE](): number {
@@ -37,7 +46,19 @@ export class PlaceSlice extends Shape {
 
   /** Replaces this part of the place's value. A number fills it; other values broadcast to the part's dims. */
   set(value: OperandLike): void {
-    writePlace(this[RECORDER], this.#place, value, this.#selection);
+    const mask = this.#mask && axisMask(this[RECORDER], this.#place, this.#selection, this.#mask);
+    writePlace(this[RECORDER], this.#place, value, this.#selection, mask);
+  }
+
+  /** Adds in place, to this part alone. */
+  add_(other: OperandLike): void {
+    this.set(this.#mask ? this.#part().add(other) : this.add(other));
+  }
+
+  /** Where a bool tensor, broadcast to the part's dims, is true: `.set(…)` there alone. */
+  masked(mask: OperandLike): PlaceMask {
+    if (this.#mask) throw maskRead();
+    return new PlaceMask(this[RECORDER], this.#place, this.#selection, mask);
   }
 
   /** A part of the part, to read. */
@@ -67,6 +88,12 @@ export class PlaceSlice extends Shape {
   }
 
   #read(): TracedValue {
+    if (this.#mask) throw maskRead();
+    return this.#part();
+  }
+
+  /** The whole part, whatever the mask. */
+  #part(): TracedValue {
     return sliceValue(this[RECORDER].read(this.#place), this.#selection);
   }
 }

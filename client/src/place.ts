@@ -3,8 +3,10 @@
  * value but gives one each time it is used, and each use sees what stood before it in the program.
  */
 import { describePlace, type Place as WirePlace } from '@tracewire/protocol';
+import { Heads } from './heads.ts';
 import { DESCRIBE, RECORDER, RESOLVE } from './operand.ts';
 import type { OperandLike } from './operands.ts';
+import { PlaceMask } from './place-mask.ts';
 import { PlaceSlice } from './place-slice.ts';
 import { ANY_MEMBERS, guard, refuseIteration } from './placeholder.ts';
 import type { Recorder } from './recorder.ts';
@@ -45,6 +47,25 @@ export class Place<V extends SavedValue = SavedValue> extends Shape {
   /** Replaces the value from here on for everything downstream. A number fills the place. */
   set(value: OperandLike): void {
     writePlace(this[RECORDER], this.#place, value);
+  }
+
+  /** Adds in place: what is downstream sees the sum. */
+  add_(other: OperandLike): void {
+    this.set(this.add(other));
+  }
+
+  /** Where a bool tensor, broadcast to the place's dims, is true: `.set(…)` there alone. */
+  masked(mask: OperandLike): PlaceMask {
+    return new PlaceMask(this[RECORDER], this.#place, undefined, mask);
+  }
+
+  /**
+   * The value's heads, by the model's head counts: `[batch, sequence, heads, size]` to read, `heads[3]` to read or write
+   * one. Width alone tells: it is for the caller to know that the value is made of heads, as queries, keys, values
+   * and the input of attention's output projection are.
+   */
+  get heads(): Heads {
+    return Heads.create(this[RECORDER], this.#place);
   }
 
   /** A part of the value: read it, or `.set(…)` that part alone. */

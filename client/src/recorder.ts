@@ -209,9 +209,8 @@ export class Recorder {
   /** Checks what only the whole trace tells. `site` is where errors without a node of their own belong. */
   check(site: CallSite): void {
     if (this.#errors.length > 0) return;
-    for (const body of this.#checker.finish(this.invokes).errors) {
-      this.#errors.push({ body, location: this.#locate(body.node) ?? site.location });
-    }
+    this.#checker.finish(this.invokes);
+    this.#collect(site);
   }
 
   /** Ends the recording: placeholders are of no more use. */
@@ -253,7 +252,7 @@ export class Recorder {
     const found = this.#checker.errors;
     for (; this.#checked < found.length; this.#checked++) {
       const body = found[this.#checked];
-      if (body) this.#errors.push({ body, location: site.location });
+      if (body) this.#errors.push({ body, location: this.#locate(body.node) ?? site.location });
     }
   }
 }

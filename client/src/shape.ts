@@ -1,5 +1,5 @@
 /** Operations that move elements without changing them, and how slicing is made of ONNX operators. */
-import type { AttributeValue, AxisRange, Dtype, Selection } from '@tracewire/protocol';
+import type { AttributeValue, AxisIndices, AxisRange, Dtype, Selection } from '@tracewire/protocol';
 import { RECORDER } from './operand.ts';
 import { literalNode, type OperandLike } from './operands.ts';
 import { Reduction } from './reduction.ts';
@@ -135,14 +135,17 @@ export abstract class Shape extends Reduction {
   }
 }
 
-/** Indices first, from the last axis on, so that they don't move each other; then all ranges in one Slice. */
+/** Indices and lists of them first, from the last axis on, so that they don't move each other; then all ranges in one Slice. */
 export function sliceValue(value: TracedValue, selection: Selection): TracedValue {
   let part = value;
   for (const [axis, entry] of [...selection.entries()].reverse()) {
     if (typeof entry === 'number') part = part.take(entry, axis);
+    else if ('indices' in entry) part = part.take(entry.indices, axis);
   }
-  const kept = selection.filter((entry): entry is AxisRange => typeof entry !== 'number');
-  const ranges = [...kept.entries()].filter(([, range]) => Object.keys(range).length > 0);
+  const kept = selection.filter((entry): entry is AxisRange | AxisIndices => typeof entry !== 'number');
+  const ranges = [...kept.entries()].filter(
+    (entry): entry is [number, AxisRange] => !('indices' in entry[1]) && Object.keys(entry[1]).length > 0,
+  );
   return ranges.length > 0 ? sliceRanges(part, ranges) : part;
 }
 

@@ -4,7 +4,7 @@ import { DESCRIBE, RECORDER, RESOLVE } from './operand.ts';
 import { ANY_MEMBERS, guard, refuseIteration } from './placeholder.ts';
 import type { Recorder } from './recorder.ts';
 import type { Saved } from './saved.ts';
-import { type Selector, toSelection } from './selection.ts';
+import { type Selector, toReadSelection } from './selection.ts';
 import { Shape, sliceValue } from './shape.ts';
 import type { SavedValue, Tensor } from './tensor.ts';
 
@@ -39,7 +39,7 @@ export class TracedValue<V extends SavedValue = Tensor> extends Shape {
    * `logits.slice(0, -1)` is the last row of the first batch entry.
    */
   slice(...selectors: readonly Selector[]): TracedValue {
-    return sliceValue(this[RECORDER].value(this.#node), toSelection(selectors));
+    return sliceValue(this[RECORDER].value(this.#node), toReadSelection(selectors));
   }
 
   /** Sends the value back when it has come to be. */

@@ -2,7 +2,6 @@
 import {
   describePlace,
   type PortDescription,
-  portsOf,
   type Selection,
   type Place as WirePlace,
 } from '@tracewire/protocol';
@@ -11,12 +10,11 @@ import { reportMember } from './member.ts';
 import { isScalar } from './nested.ts';
 import { literalNode, type OperandLike, resolveOperand } from './operands.ts';
 import type { Recorder } from './recorder.ts';
+import type { AxisMask } from './selection.ts';
 
 /** What a place holds: one port, or several for a tuple; empty where there is no hook point. */
-export function portsAt(recorder: Recorder, { module, port, member }: WirePlace): readonly PortDescription[] {
-  const description = recorder.index.modules.get(module);
-  const all = description ? portsOf(description, port) : [];
-  return member === undefined ? all : all.slice(member, member + 1);
+export function portsAt(recorder: Recorder, place: WirePlace): readonly PortDescription[] {
+  return recorder.index.portsAt(place);
 }
 
 /** The place of one member; of a single tensor, member 0 is itself. Undefined after an error. */
@@ -37,19 +35,54 @@ function tupleOf(ports: readonly PortDescription[]) {
   return { kind: 'tuple' as const, members: ports.map(({ dtype }) => ({ kind: 'tensor' as const, dtype })) };
 }
 
-/** Replaces a place's value or a part of it. Literals take the place's dtype; a number fills what is selected. */
+/**
+ * Replaces a place's value or a part of it, with a mask only where that is true. Literals take the place's dtype; a
+ * number fills what is selected.
+ */
 export function writePlace(
   recorder: Recorder,
   place: WirePlace | undefined,
   value: OperandLike,
   selection?: Selection,
+  mask?: number,
 ): void {
   const resolved = resolveOperand(recorder, value);
   if (!place) return;
   const dtype = portsAt(recorder, place)[0]?.dtype ?? 'float32';
   const node = typeof resolved === 'number' ? resolved : literalNode(recorder, resolved.literal, dtype);
-  if (node === INERT) return;
+  if (node === INERT || mask === INERT) return;
   // Without a selection the dims must be equal; the empty one takes every axis whole, and broadcasts.
-  const part = selection ?? (isScalar(value) ? [] : undefined);
-  recorder.add({ kind: 'write', place, value: node, ...(part ? { selection: part } : {}) });
+  const part = selection ?? (isScalar(value) && mask === undefined ? [] : undefined);
+  recorder.add({
+    kind: 'write',
+    place,
+    value: node,
+    ...(part ? { selection: part } : {}),
+    ...(mask === undefined ? {} : { mask }),
+  });
+}
+
+/** A list of booleans along one axis as a bool tensor that broadcasts to what a selection takes. */
+export function axisMask(
+  recorder: Recorder,
+  place: WirePlace | undefined,
+  selection: Selection,
+  { axis, chosen }: AxisMask,
+): number {
+  if (!place) return INERT;
+  const { dims } = portsAt(recorder, place)[0] ?? { dims: [] };
+  const size = dims[axis];
+  if (size === undefined || (chosen.length === 1 && size !== 1)) {
+    const why = size === undefined ? `there is no axis ${axis}` : `axis ${axis} has ${size}`;
+    const message = `The list of ${chosen.length} booleans doesn’t fit ${describePlace(place)}: ${why}.`;
+    recorder.report('bad_selection', message, { path: place.module });
+    return INERT;
+  }
+  const after = dims.filter((_, later) => later > axis && typeof selection[later] !== 'number').length;
+  const data = Uint8Array.from(chosen, Number);
+  return recorder.constant({
+    dtype: 'bool',
+    dims: [chosen.length, ...new Array<number>(after).fill(1)],
+    data,
+  });
 }

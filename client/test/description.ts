@@ -15,14 +15,26 @@ const port = (name: string, dims: readonly (number | string)[], dtype: Dtype): P
 export function gpt2(dtype: Dtype = 'float32'): ModelDescription {
   let order = 0;
   const module = (path: string, outputs: number, input = true): ModuleDescription => {
+    // Only attention makes values on its way.
+    const sources = path.endsWith('attn')
+      ? ['MatMul', 'Softmax'].map((operator) => ({
+          ...port(`${path}/${operator}`, ['batch', 2, 'sequence', 'sequence'], dtype),
+          operator,
+        }))
+      : [];
     const hidden = port(`${path}/out`, HIDDEN, dtype);
     const cache = ['key', 'value'].map((name) => port(`${path}/${name}`, CACHE, dtype));
-    const places = { ...(input ? { input: order++ } : {}), output: order++ };
+    const begins = input ? { input: order++ } : {};
+    const inner = sources.map((source) => ({ ...source, order: order++ }));
+    const places = { ...begins, output: order++ };
     return {
       path,
       order: places,
-      ...(input ? { input: port(`${path}/in`, HIDDEN, dtype) } : {}),
+      inputs: input
+        ? [port(`${path}/in`, HIDDEN, dtype), port('mask', ['batch', 1, 'sequence', 'sequence'], 'bool')]
+        : [],
       outputs: [hidden, ...cache].slice(0, outputs),
+      ...(inner.length > 0 ? { sources: inner } : {}),
     };
   };
   const blocks = Array.from({ length: BLOCKS }, (_, index) => `transformer.h.${index}`);
@@ -31,7 +43,13 @@ export function gpt2(dtype: Dtype = 'float32'): ModelDescription {
     ...blocks.flatMap((path) => [module(`${path}.ln_1`, 1), module(`${path}.attn`, 3), module(path, 3)]),
     module('transformer.ln_f', 1),
     module('lm_head', 1),
-    { path: 'transformer.drop', order: { output: order }, outputs: [], missing: 'dropout does nothing here' },
+    {
+      path: 'transformer.drop',
+      order: { output: order },
+      inputs: [],
+      outputs: [],
+      missing: 'dropout does nothing here',
+    },
   ];
   return {
     name: 'tiny-gpt2',
@@ -41,6 +59,7 @@ export function gpt2(dtype: Dtype = 'float32'): ModelDescription {
     opset: 17,
     contextLength: 16,
     vocabularySize: 100,
+    attention: { heads: 2, keyValueHeads: 2, headSize: 4 },
     blocks,
     modules,
     parameters: [

@@ -41,6 +41,8 @@ function withOperands(node: SampleNode, to: (id: number) => number): SampleNode 
     case 'apply':
       return { ...node, input: to(node.input) };
     case 'write':
+      return { ...node, value: to(node.value), ...(node.mask === undefined ? {} : { mask: to(node.mask) }) };
+    case 'skip':
     case 'save':
       return { ...node, value: to(node.value) };
     case 'log':
@@ -52,16 +54,24 @@ function withOperands(node: SampleNode, to: (id: number) => number): SampleNode 
 
 // --- Graphs: each number draws a node over the values there are; in the end all values are saved. ---
 
-const place: fc.Arbitrary<Place> = fc.record(
-  {
-    module: fc.constantFrom('', 'h.0', 'h.1', 'h.é'),
-    port: fc.constantFrom('input', 'output'),
-    member: fc.nat(1),
-  },
-  { requiredKeys: ['module', 'port'] },
+const place: fc.Arbitrary<Place> = fc.oneof(
+  fc.record({
+    module: fc.constantFrom('h.0', 'h.1'),
+    port: fc.constant('source' as const),
+    source: fc.constantFrom('a', 'b'),
+  }),
+  fc.record(
+    {
+      module: fc.constantFrom('', 'h.0', 'h.1', 'h.é'),
+      port: fc.constantFrom('input', 'output'),
+      member: fc.nat(1),
+    },
+    { requiredKeys: ['module', 'port'] },
+  ),
 );
 const entry = fc.oneof(
   fc.integer({ min: -3, max: 3 }),
+  fc.record({ indices: fc.array(fc.integer(), { maxLength: 2 }) }),
   fc.record({ start: fc.integer(), end: fc.integer(), step: fc.constant(2) }, { requiredKeys: [] }),
 );
 const constant = fc.array(fc.float({ noNaN: true }), { maxLength: 3 }).map(
@@ -91,9 +101,11 @@ const node: fc.Arbitrary<SampleNode> = fc.oneof(
       place,
       value: fc.nat(),
       selection: fc.array(entry, { maxLength: 3 }),
+      mask: fc.nat(),
     },
     { requiredKeys: ['kind', 'place', 'value'] },
   ),
+  fc.record({ kind: fc.constant('skip' as const), module: fc.constantFrom('h.0', 'h.1'), value: fc.nat() }),
   fc.record({ kind: fc.constant('stop' as const), place }),
   fc.record(
     {
@@ -164,7 +176,9 @@ function reordered({ input, nodes }: Sample, draws: readonly number[]): Sample {
 
 function keepsOrder(a: SampleNode, b: SampleNode): boolean {
   if (a.kind === 'log' && b.kind === 'log') return true;
-  return 'place' in a && 'place' in b && a.place.module === b.place.module && a.place.port === b.place.port;
+  if (!('place' in a) || !('place' in b)) return false;
+  const point = ({ module, port, source }: Place): string => JSON.stringify([module, port, source]);
+  return point(a.place) === point(b.place);
 }
 
 /** Another node at `at`, which nothing refers to. */

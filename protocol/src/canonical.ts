@@ -67,7 +67,7 @@ class Digester {
   }
 
   graph(): string {
-    const acts = this.#of('write', 'stop', 'save', 'log').map(({ digest }) => digest);
+    const acts = this.#of('write', 'skip', 'stop', 'save', 'log').map(({ digest }) => digest);
     const invokes = this.#graph.invokes.map((invoke, index) => ({
       ...invoke,
       input: this.#input(invoke.input, index),
@@ -124,18 +124,21 @@ class Digester {
   }
 }
 
-const writeKey = ({ module, port, invoke = 0 }: Place): string => `${invoke} ${port} ${module}`;
+const writeKey = ({ module, port, source, invoke = 0 }: Place): string =>
+  JSON.stringify([invoke, port, module, source]);
 
 /** What a node's digest is the hash of; the compiler keeps the table complete. */
 const LISTS: { readonly [K in NodeKind]: (so: Digester, node: NodeOf<K>) => readonly unknown[] } = {
   constant: (so) => so.constant(),
   parameter: (_, { name }) => ['parameter', name],
   read: (so, { place }) => ['read', place, so.writesAt(place)],
-  write: (so, { place, value, selection }) => {
+  write: (so, { place, value, selection, mask }) => {
     const before = so.writesAt(place);
     so.countWrite(place);
-    return ['write', place, before, so.valueOf(value), selection ?? 0];
+    const list = ['write', place, before, so.valueOf(value), selection ?? 0];
+    return mask === undefined ? list : [...list, so.valueOf(mask)];
   },
+  skip: (so, { module, value, invoke }) => ['skip', { module, invoke }, so.valueOf(value)],
   stop: (_, { place }) => ['stop', place],
   operator: (so, { operator, inputs, attributes }) => [
     'operator',

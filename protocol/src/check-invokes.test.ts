@@ -22,13 +22,13 @@ const MODEL: ModelDescription = {
   vocabularySize: 10,
   blocks: [],
   modules: [
-    { path: 'positions', order: { output: 0 }, outputs: [port('p', 1, 'sequence', 8)] },
-    { path: 'a', order: { output: 1 }, outputs: [port('a', 'batch', 'sequence', 8)] },
-    { path: 'router', order: { output: 2 }, outputs: [port('r', 'batch', 'sequence', 8), flat] },
+    { path: 'positions', order: { output: 0 }, inputs: [], outputs: [port('p', 1, 'sequence', 8)] },
+    { path: 'a', order: { output: 1 }, inputs: [], outputs: [port('a', 'batch', 'sequence', 8)] },
+    { path: 'router', order: { output: 2 }, inputs: [], outputs: [port('r', 'batch', 'sequence', 8), flat] },
     {
       path: 'b',
       order: { input: 3, output: 4 },
-      input: port('a', 'batch', 'sequence', 8),
+      inputs: [port('a', 'batch', 'sequence', 8)],
       outputs: [port('b', 'batch', 'sequence', 8)],
     },
   ],

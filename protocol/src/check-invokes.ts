@@ -1,16 +1,19 @@
 /** What several prompts in one pass forbid: places of none of them, and places where one can't be told from another. */
 import type { GraphChecker } from './check.ts';
-import { portsOf } from './description.ts';
 import type { ErrorBody } from './errors.ts';
-import { describePlace, type GraphNode, operandsOf, type Place } from './graph.ts';
+import { describePlace, type GraphNode, operandsOf, type Place, placeOf } from './graph.ts';
 import { plural } from './words.ts';
 
 /** Reports `bad_reference` for a place of no invoke and, where there are several, `mixed_rows`. */
 export function checkInvokes(checker: GraphChecker, nodes: readonly GraphNode[], invokes: number): void {
   for (const [id, node] of nodes.entries()) {
-    if (node.kind !== 'read' && node.kind !== 'write' && node.kind !== 'stop') continue;
-    checkNumber(checker, node.place, id, invokes);
-    if (invokes > 1 && node.kind !== 'stop') checkRows(checker, node.place, id, node.kind);
+    const place = placeOf(node);
+    if (!place) continue;
+    checkNumber(checker, place, id, invokes);
+    if (invokes === 1 || node.kind === 'stop') continue;
+    // What a skip changes is what its module gives.
+    if (node.kind === 'skip') checkRows(checker, { ...place, port: 'output' }, id, 'write');
+    else checkRows(checker, place, id, node.kind === 'read' ? 'read' : 'write');
   }
   if (invokes > 1) checkStops(checker, nodes);
 }
@@ -24,10 +27,7 @@ function checkNumber(checker: GraphChecker, place: Place, node: number, invokes:
 }
 
 function checkRows(checker: GraphChecker, place: Place, node: number, kind: 'read' | 'write'): void {
-  const module = checker.index.modules.get(place.module);
-  const all = module ? portsOf(module, place.port) : [];
-  const ports = place.member === undefined ? all : all.slice(place.member, place.member + 1);
-  for (const { dims, mixed } of ports) {
+  for (const { dims, mixed } of checker.index.portsAt(place)) {
     const shared = kind === 'write' && !dims.includes('batch');
     if (!mixed && !shared) continue;
     const why = mixed
@@ -58,9 +58,11 @@ function checkStops(checker: GraphChecker, nodes: readonly GraphNode[]): void {
     const place = operand === undefined ? undefined : missing.get(operand);
     if (place) missing.set(id, place);
     else if (node.kind === 'read' && isBehind(node.place)) missing.set(id, node.place);
-    if (!place || node.kind !== 'write' || isBehind(node.place)) continue;
-    const message = `The value written to ${describePlace(node.place)} never comes to be: it needs ${describePlace(place)}, which stands behind a stop.`;
-    checker.report('bad_reference', message, { node: id, path: node.place.module });
+    const acts = node.kind === 'write' || node.kind === 'skip' ? placeOf(node) : undefined;
+    if (!place || !acts || isBehind(acts)) continue;
+    const where = node.kind === 'skip' ? `${node.module}.output` : describePlace(acts);
+    const message = `The value written to ${where} never comes to be: it needs ${describePlace(place)}, which stands behind a stop.`;
+    checker.report('bad_reference', message, { node: id, path: acts.module });
   }
 }
 

@@ -1,8 +1,7 @@
 /** What each kind of node must be: one check a kind, called by the checker in program order. */
 import type { GraphChecker } from './check.ts';
-import { portsOf } from './description.ts';
-import { describePlace, type NodeKind, type NodeOf, type Selection } from './graph.ts';
-import { isLater } from './hook-time.ts';
+import { checkSkip, checkWrite } from './check-writes.ts';
+import type { NodeKind, NodeOf } from './graph.ts';
 import { nearest } from './nearest.ts';
 import { NONE, type NodeType, type TensorType, tensor, UNKNOWN } from './node-type.ts';
 import {
@@ -17,11 +16,9 @@ import {
   outputShapes,
   ShapeFault,
 } from './operators.ts';
-import { broadcastsTo, describeDims, type Shape, shapeOf, unify } from './shapes/dim.ts';
+import { type Shape, shapeOf } from './shapes/dim.ts';
 import { applied } from './shapes/module.ts';
-import { selected } from './shapes/selection.ts';
 import type { Dtype } from './tensor.ts';
-import { plural } from './words.ts';
 
 /** One check a kind of node; the compiler keeps the table complete. */
 export const CHECKS: {
@@ -31,6 +28,7 @@ export const CHECKS: {
   parameter: checkParameter,
   read: (checker, node, id) => checker.place(node.place, id),
   write: checkWrite,
+  skip: checkSkip,
   stop: (checker, node, id) => {
     checker.place(node.place, id);
     return NONE;
@@ -53,97 +51,6 @@ function checkParameter(checker: GraphChecker, node: NodeOf<'parameter'>, id: nu
   const near = nearest(node.name, checker.index.parameters.keys());
   const message = `${checker.index.description.name} has no parameter ${node.name}.${near ? ` Did you mean ${near}?` : ''}`;
   return checker.report('unknown_parameter', message, { node: id, path: node.name, nearest: near });
-}
-
-function checkWrite(checker: GraphChecker, node: NodeOf<'write'>, id: number): NodeType {
-  const written = checker.timeOf(node.value);
-  const type = checker.place(node.place, id);
-  const path = node.place.module;
-  if (type.kind === 'tuple') {
-    checker.report(
-      'tuple_value',
-      `${describePlace(node.place)} is a tuple. Write one member: ${describePlace({ ...node.place, member: 0 })}.`,
-      { node: id, path, wanted: 'a tensor', got: 'a tuple' },
-    );
-  }
-  if (type.kind !== 'tensor') return NONE;
-  if (node.selection) checkSelection(checker, node, node.selection, id);
-  const value = checker.tensorOperand(node.value, id, 'The written value');
-  if (value && value.dtype !== type.dtype) {
-    const message = `${describePlace(node.place)} is ${type.dtype}; the written value is ${value.dtype}.`;
-    checker.report('wrong_dtype', message, { node: id, path, wanted: type.dtype, got: value.dtype });
-  } else if (value) checkWrittenDims(checker, node, id, type, value);
-  const rank = checker.index.rank(node.place);
-  if (rank !== undefined && isLater(written, { rank, invoke: node.place.invoke ?? 0 })) {
-    const what = written.rank > rank ? 'module' : 'invoke';
-    const message = `The value written to ${describePlace(node.place)} comes from a later ${what}, so it can’t exist in time.`;
-    checker.report('write_order', message, { node: id, path });
-  }
-  return NONE;
-}
-
-/** A whole place wants its own dims; a selection, those that broadcast to it. */
-function checkWrittenDims(
-  checker: GraphChecker,
-  { place, selection }: NodeOf<'write'>,
-  id: number,
-  type: TensorType,
-  written: TensorType,
-): void {
-  const dims = selection && type.dims ? selected(selection, type.dims) : type.dims;
-  if (!dims || !written.dims) return;
-  const fits = selection
-    ? broadcastsTo(written.dims, dims)
-    : written.dims.length === dims.length &&
-      written.dims.every((dim, axis) => unify(dim, dims[axis] ?? 1) !== undefined);
-  if (fits) return;
-  const [wanted, got] = [describeDims(dims), describeDims(written.dims)];
-  const where = selection ? `The selected part of ${describePlace(place)}` : describePlace(place);
-  checker.report('wrong_dims', `${where} has dims ${wanted}; the written value has ${got}.`, {
-    node: id,
-    path: place.module,
-    wanted,
-    got,
-  });
-}
-
-/** What the description's dims tell of a selection; named axes are known only when the model runs. */
-function checkSelection(
-  checker: GraphChecker,
-  { place }: NodeOf<'write'>,
-  selection: Selection,
-  node: number,
-): void {
-  const module = checker.index.modules.get(place.module);
-  const dims = (module && portsOf(module, place.port)[place.member ?? 0]?.dims) ?? [];
-  const refuse = (what: string, wanted: string, got: string): NodeType =>
-    checker.report('bad_selection', `In the selection of ${describePlace(place)}, ${what}.`, {
-      node,
-      path: place.module,
-      wanted,
-      got,
-    });
-  // No dims is a scalar, or a rank that the exporter did not write down.
-  if (dims.length > 0 && selection.length > dims.length) {
-    const wanted = `at most ${dims.length}`;
-    refuse(
-      `there are more entries than its ${plural(dims.length, 'axis', 'axes')}`,
-      wanted,
-      `${selection.length}`,
-    );
-  }
-  for (const [axis, entry] of selection.entries()) {
-    const dim = dims[axis];
-    if (typeof entry !== 'number') {
-      if (entry.step === 0) refuse(`axis ${axis} has step 0`, 'a step that is not 0', '0');
-    } else if (typeof dim === 'number' && (entry >= dim || entry < -dim)) {
-      refuse(
-        `axis ${axis} has ${plural(dim, 'index', 'indices')}, so no ${entry}`,
-        `${-dim} to ${dim - 1}`,
-        `${entry}`,
-      );
-    }
-  }
 }
 
 function checkOperator(checker: GraphChecker, node: NodeOf<'operator'>, id: number): NodeType {
@@ -295,8 +202,9 @@ function checkMember(checker: GraphChecker, node: NodeOf<'member'>, id: number):
 function checkApply(checker: GraphChecker, node: NodeOf<'apply'>, id: number): NodeType {
   const module = checker.module(node.module, id);
   if (!module) return UNKNOWN;
-  const output = module.outputs[0];
-  if (!module.input || !output) {
+  const [input] = module.inputs;
+  const [output] = module.outputs;
+  if (!input || !output) {
     const why = module.missing ?? 'it takes no activation';
     return checker.report('cannot_apply', `${node.module} can’t be applied: ${why}.`, {
       node: id,
@@ -306,16 +214,16 @@ function checkApply(checker: GraphChecker, node: NodeOf<'apply'>, id: number): N
   const operand = checker.tensorOperand(node.input, id, `The input of ${node.module}`);
   if (!operand) return UNKNOWN;
   const { dtype } = operand;
-  if (dtype !== module.input.dtype) {
-    const message = `${node.module} takes ${module.input.dtype}, not ${dtype}.`;
+  if (dtype !== input.dtype) {
+    const message = `${node.module} takes ${input.dtype}, not ${dtype}.`;
     return checker.report('wrong_dtype', message, {
       node: id,
       path: node.module,
-      wanted: module.input.dtype,
+      wanted: input.dtype,
       got: dtype,
     });
   }
-  const type = tensor(output.dtype, applied(module.input.dims, output.dims, operand));
+  const type = tensor(output.dtype, applied(input.dims, output.dims, operand));
   checker.count(type, id, node.module);
   return type;
 }

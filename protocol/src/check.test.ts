@@ -22,28 +22,44 @@ const MODEL: ModelDescription = {
   vocabularySize: 100,
   blocks: ['h.0', 'h.1'],
   modules: [
-    { path: 'wte', order: { output: 0 }, outputs: [hidden('e')] },
+    { path: 'wte', order: { output: 0 }, inputs: [], outputs: [hidden('e')] },
     {
       path: 'h.0.attn',
       order: { input: 1, output: 2 },
-      input: hidden('e'),
+      sources: [
+        {
+          name: 'scores',
+          operator: 'MatMul',
+          dtype: 'float32',
+          dims: ['batch', 2, 'sequence', 'sequence'],
+          order: 1,
+        },
+        {
+          name: 'probabilities',
+          operator: 'Softmax',
+          dtype: 'float32',
+          dims: ['batch', 2, 'sequence', 'sequence'],
+          order: 1,
+        },
+      ],
+      inputs: [hidden('e'), { name: 'mask', dtype: 'bool', dims: ['batch', 1, 'sequence', 'sequence'] }],
       outputs: [hidden('a'), hidden('k'), hidden('v')],
     },
-    { path: 'h.0.drop', order: {}, outputs: [], missing: 'it does nothing when the model runs' },
+    { path: 'h.0.drop', order: {}, inputs: [], outputs: [], missing: 'it does nothing when the model runs' },
     {
       path: 'h.0',
       order: { input: 1, output: 3 },
-      input: hidden('e'),
+      inputs: [hidden('e')],
       outputs: [hidden('h0'), hidden('k'), hidden('v')],
     },
-    { path: 'h.1', order: { input: 4, output: 5 }, input: hidden('h0'), outputs: [hidden('h1')] },
+    { path: 'h.1', order: { input: 4, output: 5 }, inputs: [hidden('h0')], outputs: [hidden('h1')] },
     {
       path: 'count',
       order: { input: 6, output: 7 },
-      input: hidden('c', 'int64'),
+      inputs: [hidden('c', 'int64')],
       outputs: [hidden('d', 'int64')],
     },
-    { path: '', order: { output: 8 }, outputs: [hidden('logits')] },
+    { path: '', order: { output: 8 }, inputs: [], outputs: [hidden('logits')] },
   ],
   parameters: [{ name: 'wte.weight', dtype: 'float32', dims: [100, 64] }],
 };
@@ -54,12 +70,15 @@ const into = (module: string): Place => ({ module, port: 'input' });
 const read = (place: Place): GraphNode => ({ kind: 'read', place });
 const save = (value: number): GraphNode => ({ kind: 'save', value });
 const stop = (place: Place): GraphNode => ({ kind: 'stop', place });
+const source = (module: string, name: string): Place => ({ module, port: 'source', source: name });
+const skip = (module: string, value: number): GraphNode => ({ kind: 'skip', module, value });
 const member = (of: number, index: number): GraphNode => ({ kind: 'member', of, index });
-const write = (place: Place, value: number, selection?: Selection): GraphNode => ({
+const write = (place: Place, value: number, selection?: Selection, mask?: number): GraphNode => ({
   kind: 'write',
   place,
   value,
   selection,
+  mask,
 });
 const constant = (dtype: Dtype, dims: readonly number[] = []): GraphNode => ({
   kind: 'constant',
@@ -235,6 +254,7 @@ describe('writes', () => {
       faults(read(out('h.0', 0)), write(out('h.0', 0), 0), write(into('h.1'), 0), write(out('h.1'), 0)),
     ).toEqual([]);
     expect(faults(constant('float32', [1, 4, 64]), write(out('wte'), 0))).toEqual([]);
+    expect(faults(parameter(), write(out('wte'), 0, []))).toEqual([]);
   });
 
   it.each<readonly [Selection, string]>([
@@ -242,6 +262,8 @@ describe('writes', () => {
     [[0, 0, -65], 'so no -65'],
     [[0, 0, 0, 0], 'more entries than its 3 axes'],
     [[{ step: 0 }], 'axis 0 has step 0'],
+    [[0, {}, { indices: [0, 63, 64] }], 'axis 2 has 64 indices, so no 64'],
+    [[0, {}, { indices: [-65] }], 'so no -65'],
   ])('bad_selection %j', (selection, message) => {
     expect(
       only('bad_selection', constant('float32'), write(out('h.1'), 0, selection), save(0)).message,
@@ -254,6 +276,163 @@ describe('writes', () => {
       expect(faults(constant('float32'), write(out('h.1'), 0, selection))).toEqual([]);
     },
   );
+});
+
+describe('dims', () => {
+  const fault = (...nodes: GraphNode[]): readonly (string | undefined)[] => {
+    const [error] = check([...nodes, save(0)]).errors;
+    return [error?.code, error?.wanted, error?.got];
+  };
+  it.each<readonly [string, readonly number[], Selection | undefined]>([
+    ['another rank for a whole place', [64], undefined],
+    ['another size for a whole place', [1, 4, 63], undefined],
+    ['what broadcasts to a selection no more', [63], []],
+    ['more axes than the selection keeps', [1, 1, 64], [0]],
+    ['more than the list has indices', [3], [0, 0, { indices: [1, 2] }]],
+  ])('%s', (_, dims, selection) => {
+    const [code, wanted, got] = fault(constant('float32', dims), write(out('h.1'), 0, selection));
+    expect(code).toBe('wrong_dims');
+    expect(wanted).toMatch(/^\[/);
+    expect(got).toBe(`[${dims.join(', ')}]`);
+  });
+
+  it.each<readonly [readonly number[], Selection | undefined]>([
+    [[1, 4, 64], undefined],
+    [[7, 9, 64], undefined],
+    [[], []],
+    [[64], []],
+    [[2], [0, 0, { indices: [1, 2] }]],
+    [[5, 1], [0]],
+    [[61], [0, 0, { start: 3 }]],
+    [[17], [0, { start: 3 }, 0]],
+  ])('%j may fit %j', (dims, selection) => {
+    expect(fault(constant('float32', dims), write(out('h.1'), 0, selection))[0]).toBeUndefined();
+  });
+});
+
+describe('masks', () => {
+  it('a mask is bool and fits, and exists in time', () => {
+    const F = constant('float32');
+    const at = out('h.1');
+    expect(faults(F, constant('bool', [64]), write(at, 0, undefined, 1))).toEqual([]);
+    expect(faults(F, constant('bool', [4, 1]), write(at, 0, [0], 1))).toEqual([]);
+    expect(only('wrong_dtype', F, constant('float32', [64]), write(at, 0, [], 1), save(0))).toMatchObject({
+      node: 2,
+      path: 'h.1',
+      wanted: 'bool',
+      got: 'float32',
+    });
+    expect(only('wrong_dims', F, constant('bool', [63]), write(at, 0, [], 1), save(0)).message).toContain(
+      'mask',
+    );
+    expect(faults(F, read(at), op('Greater', [1, 0]), write(out('wte'), 0, [], 2))).toEqual([
+      'write_order@3',
+    ]);
+    expect(faults(F, read(out('h.0')), write(at, 0, [], 1))).toEqual(['tuple_value@2']);
+    expect(faults(F, write(at, 0, [], 9))).toEqual(['bad_reference@1']);
+  });
+});
+
+describe('inputs by member', () => {
+  it('the first flows in, the others have their numbers', () => {
+    const mask: Place = { module: 'h.0.attn', port: 'input', member: 1 };
+    expect(faults(read(mask), op('Not', [0]), write(mask, 1))).toEqual([]);
+    expect(only('wrong_dtype', read(into('h.0.attn')), op('Not', [0]), save(1)).got).toBe('float32');
+    expect(only('not_a_tuple', read({ ...mask, member: 2 }), save(0))).toMatchObject({
+      wanted: '0 to 1',
+      got: '2',
+    });
+    expect(only('no_hook', read({ module: 'wte', port: 'input', member: 0 }), save(0)).node).toBe(0);
+  });
+});
+
+describe('sources', () => {
+  const probabilities = source('h.0.attn', 'probabilities');
+  it('are read and written like other places', () => {
+    expect(faults(read(probabilities), write(probabilities, 0))).toEqual([]);
+    expect(faults(read({ ...probabilities, member: 0 }))).toEqual([]);
+    expect(faults(read(out('h.0.attn', 0)), write(probabilities, 0))).toEqual([
+      'wrong_dims@1',
+      'write_order@1',
+    ]);
+    expect(faults(read({ ...probabilities, member: 1 }))).toEqual(['not_a_tuple@0']);
+  });
+
+  it('unknown_source gives the nearest, or where it is made', () => {
+    expect(only('unknown_source', read(source('h.0.attn', 'probabilites')), save(0))).toMatchObject({
+      node: 0,
+      path: 'h.0.attn',
+      nearest: 'probabilities',
+    });
+    const elsewhere = only('unknown_source', read(source('h.0', 'probabilities')), save(0));
+    expect(elsewhere).toMatchObject({ nearest: 'h.0.attn' });
+    expect(elsewhere.message).toContain('made in h.0.attn');
+    expect(faults(read(source('h.7', 'probabilities')))).toEqual(['unknown_module@0']);
+    expect(faults(read(source('h.0.attn', '__proto__')))).toEqual(['unknown_source@0']);
+  });
+});
+
+describe('skips', () => {
+  const F = constant('float32', [1, 4, 64]);
+  const flat = (nodes: readonly GraphNode[], which: 'errors' | 'warnings'): string[] =>
+    check([...nodes, save(0)])[which].map(({ code, node }) => `${code}@${node}`);
+
+  it('take a tensor for the first output, or a tuple of all', () => {
+    expect(faults(F, skip('h.1', 0))).toEqual([]);
+    expect(faults(F, skip('h.0', 0))).toEqual([]);
+    expect(faults(read(into('h.1')), skip('h.1', 0))).toEqual([]);
+    expect(faults(read(out('h.0')), skip('h.1', 0))).toEqual(['tuple_value@1']);
+  });
+
+  it('refuse a value of another dtype or dims, or one that comes too late', () => {
+    expect(only('wrong_dtype', constant('int64', [1, 4, 64]), skip('h.1', 0), save(0))).toMatchObject({
+      node: 1,
+      path: 'h.1',
+      wanted: 'float32',
+      got: 'int64',
+    });
+    expect(only('wrong_dims', constant('float32', [1, 4, 63]), skip('h.1', 0), save(0)).got).toBe(
+      '[1, 4, 63]',
+    );
+    expect(faults(constant('float32'), skip('h.1', 0))).toEqual(['wrong_dims@1']);
+    expect(faults(read(out('h.1')), skip('h.1', 0))).toEqual(['write_order@1']);
+    expect(faults(read(out('h.0.attn', 0)), skip('h.0', 0))).toEqual(['write_order@1', 'inside_skip@1']);
+    expect(faults(F, skip('wte', 0))).toEqual(['no_hook@1']);
+    expect(faults(F, skip('h.9', 0))).toEqual(['unknown_module@1']);
+    expect(faults(F, skip('h.0.drop', 0))).toEqual(['no_hook@1']);
+    expect(faults(skip('h.1', 1))).toEqual(['bad_reference@0']);
+  });
+
+  it('silence the hooks inside, and warn of them', () => {
+    const nodes = [
+      F,
+      skip('h.0', 0),
+      read(out('h.0.attn')),
+      read(source('h.0.attn', 'scores')),
+      read(into('h.0')),
+      read(out('h.0')),
+    ];
+    expect(flat(nodes, 'warnings')).toEqual(['inside_skip@2', 'inside_skip@3']);
+    expect(flat([F, skip('h.0.attn', 0), skip('h.0', 0)], 'warnings')).toEqual(['inside_skip@1']);
+    expect(flat([F, skip('h.0', 0), write(into('h.0'), 0)], 'warnings')).toEqual(['inside_skip@2']);
+    expect(flat([F, skip('h.1', 0), stop(out('h.0'))], 'warnings')).toEqual(['behind_stop@1']);
+  });
+
+  it('contradict a stop inside, a second skip, and whoever needs a value from inside', () => {
+    expect(flat([F, skip('h.0', 0), stop(out('h.0.attn'))], 'errors')).toEqual(['inside_skip@2']);
+    expect(flat([F, skip('h.0', 0), stop(out('h.0'))], 'errors')).toEqual([]);
+    expect(flat([F, skip('h.0', 0), skip('h.0', 0)], 'errors')).toEqual(['inside_skip@2']);
+    const inside = [F, skip('h.0', 0), read(out('h.0.attn', 0)), op('Neg', [2])];
+    expect(flat([...inside, write(out('h.1'), 3)], 'errors')).toEqual(['inside_skip@4']);
+    expect(flat([...inside, save(3)], 'errors')).toEqual([]);
+  });
+
+  it('are looked up, not searched for, among many', () => {
+    const many = Array.from({ length: 20_000 }, (_, index) =>
+      index % 2 ? skip('h.0', 0) : read(out('h.0.attn')),
+    );
+    expect(check([F, ...many]).errors).toHaveLength(100);
+  });
 });
 
 describe('operators', () => {

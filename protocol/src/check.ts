@@ -5,11 +5,21 @@
 import { checkInput } from './check-input.ts';
 import { checkInvokes } from './check-invokes.ts';
 import { CHECKS } from './check-nodes.ts';
-import { type ModuleDescription, type PortDescription, portsOf } from './description.ts';
+import { checkSkips } from './check-skips.ts';
+import type { ModuleDescription, PortDescription } from './description.ts';
 import type { ErrorBody, ErrorCode } from './errors.ts';
-import { describePlace, type Graph, type GraphNode, type Input, operandsOf, type Place } from './graph.ts';
+import {
+  describePlace,
+  type Graph,
+  type GraphNode,
+  type Input,
+  operandsOf,
+  type Place,
+  placeOf,
+} from './graph.ts';
 import { type HookTime, laterOf, NEVER } from './hook-time.ts';
 import type { ModelIndex } from './model-index.ts';
+import { nearest } from './nearest.ts';
 import { leastBytes, type NodeType, type TensorType, tensor, UNKNOWN } from './node-type.ts';
 import type { Dim } from './shapes/dim.ts';
 import type { TensorLike } from './tensor.ts';
@@ -17,7 +27,7 @@ import { plural } from './words.ts';
 
 export interface CheckResult {
   readonly errors: readonly ErrorBody[];
-  /** Hooks that will not fire because a stop comes first, saves that can’t be sent. */
+  /** Hooks that will not fire (a stop comes first, the module around them is skipped), saves that can’t be sent. */
   readonly warnings: readonly ErrorBody[];
 }
 
@@ -93,7 +103,9 @@ export class GraphChecker {
   /** Checks what only the whole graph tells. */
   finish(invokes: number): CheckResult {
     checkInvokes(this, this.#nodes, invokes);
-    const warnings = [...this.#behindStop(invokes), ...this.#tooLarge()];
+    const skips = checkSkips(this.#nodes);
+    this.#errors.push(...skips.errors);
+    const warnings = [...this.#behindStop(invokes), ...skips.warnings, ...this.#tooLarge()];
     if (
       this.#errors.length === 0 &&
       !this.#nodes.some((node) => node.kind === 'save' || node.kind === 'log')
@@ -117,6 +129,12 @@ export class GraphChecker {
 
   timeOf(node: number): HookTime {
     return this.#times[node] ?? NEVER;
+  }
+
+  /** Notes that a node acts at a place, and so not before it. */
+  actsAt(place: Place, node: number): void {
+    const time = { rank: this.index.rank(place) ?? 0, invoke: place.invoke ?? 0 };
+    this.#times[node] = laterOf(this.timeOf(node), time);
   }
 
   /** The module at a path, or an error that says what is near or why it can't be hooked. */
@@ -149,38 +167,49 @@ export class GraphChecker {
   place(place: Place, node: number): NodeType {
     const module = this.module(place.module, node);
     if (!module) return UNKNOWN;
-    const ports = portsOf(module, place.port);
-    const first = ports[0];
-    if (!first) {
-      const why = module.missing ?? `it has no ${place.port}`;
-      return this.report('no_hook', `${describePlace(place)} can’t be hooked: ${why}.`, {
-        node,
-        path: place.module,
-      });
-    }
-    const time = { rank: module.order[place.port] ?? 0, invoke: place.invoke ?? 0 };
-    this.#times[node] = laterOf(this.timeOf(node), time);
-    if (place.member === undefined) {
-      return ports.length === 1
-        ? this.#typeOfPort(first, place.invoke)
-        : { kind: 'tuple', members: ports.map((port) => this.#typeOfPort(port, place.invoke)) };
-    }
-    const member = ports[place.member];
-    if (member) return this.#typeOfPort(member, place.invoke);
-    return this.report(
-      'not_a_tuple',
-      `${describePlace({ ...place, member: undefined })} has ${plural(ports.length, 'member')}, so no [${place.member}].`,
-      {
-        node,
-        path: place.module,
-        wanted: `0 to ${ports.length - 1}`,
-        got: String(place.member),
-      },
-    );
+    const [first, ...rest] = this.index.portsAt(place);
+    if (!first) return this.#nothingAt(place, module, node);
+    this.actsAt(place, node);
+    return rest.length === 0
+      ? this.typeOfPort(first, place.invoke)
+      : { kind: 'tuple', members: [first, ...rest].map((port) => this.typeOfPort(port, place.invoke)) };
   }
 
-  /** Each invoke has named axes of its own: only of token ids is it known how many there are. */
-  #typeOfPort({ dtype, dims }: PortDescription, invoke = 0): TensorType {
+  #nothingAt(place: Place, module: ModuleDescription, node: number): NodeType {
+    const at = { node, path: place.module };
+    const count = this.index.portsAt({ ...place, member: undefined }).length;
+    if (place.port === 'source' && count === 0) return this.#unknownSource(place, module, node);
+    if (count === 0) {
+      const why = module.missing ?? `it has no ${place.port}`;
+      return this.report('no_hook', `${describePlace(place)} can’t be hooked: ${why}.`, at);
+    }
+    const members = place.port === 'input' ? module.inputs.length : count;
+    const message = `${describePlace({ ...place, member: undefined })} has ${plural(members, 'member')}, so no [${place.member}].`;
+    return this.report('not_a_tuple', message, {
+      ...at,
+      wanted: `0 to ${members - 1}`,
+      got: String(place.member),
+    });
+  }
+
+  #unknownSource({ module: path, source = '' }: Place, module: ModuleDescription, node: number): NodeType {
+    const elsewhere = this.index.makerOf(source);
+    const near =
+      elsewhere === undefined
+        ? nearest(
+            source,
+            (module.sources ?? []).map(({ name }) => name),
+          )
+        : undefined;
+    const hint = near === undefined ? '' : ` Did you mean ${near}?`;
+    const why =
+      elsewhere === undefined ? `no value ${JSON.stringify(source)}.${hint}` : `it is made in ${elsewhere}.`;
+    const message = `${path || 'The model'} itself makes ${elsewhere === undefined ? '' : `no ${source}: `}${why}`;
+    return this.report('unknown_source', message, { node, path, got: source, nearest: near ?? elsewhere });
+  }
+
+  /** The type of a port in an invoke. Each has named axes of its own: only of token ids is it known how many there are. */
+  typeOfPort({ dtype, dims }: PortDescription, invoke = 0): TensorType {
     // No dims is a scalar, or a rank that the exporter did not write down.
     if (dims.length === 0) return tensor(dtype);
     const tokens = this.#tokens.get(invoke);
@@ -262,11 +291,11 @@ export class GraphChecker {
     }
     const what = invokes > 1 ? 'its invoke' : 'the pass';
     return this.#nodes.flatMap((node, id): ErrorBody[] => {
-      if (node.kind !== 'read' && node.kind !== 'write') return [];
-      const stop = stops.get(node.place.invoke ?? 0);
-      if (!stop || (this.index.rank(node.place) ?? -1) <= stop.rank) return [];
-      const message = `${describePlace(node.place)} will not be reached: ${what} stops at ${describePlace(stop.place)}.`;
-      return [{ code: 'behind_stop', message, node: id, path: node.place.module }];
+      const place = node.kind === 'stop' ? undefined : placeOf(node);
+      const stop = place && stops.get(place.invoke ?? 0);
+      if (!place || !stop || (this.index.rank(place) ?? -1) <= stop.rank) return [];
+      const message = `${describePlace(place)} will not be reached: ${what} stops at ${describePlace(stop.place)}.`;
+      return [{ code: 'behind_stop', message, node: id, path: place.module }];
     });
   }
 }

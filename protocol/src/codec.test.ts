@@ -62,6 +62,18 @@ describe('a message that breaks its table is refused with the field that was mea
       'one of input, output',
       '"in"',
     ],
+    [
+      run([{ kind: 'read', place: { module: 'h', port: 'source' } }]),
+      'graph.nodes.0.place.source',
+      'the name of a value',
+      'nothing',
+    ],
+    [
+      run([{ kind: 'read', place: { ...PLACE, source: 'x' } }]),
+      'graph.nodes.0.place.source',
+      'with the port source',
+      '"x"',
+    ],
     [run([{ kind: 'read', place: PLACE, colour: 1 }]), 'graph.nodes.0.colour', undefined, '1'],
     [
       run([{ kind: 'write', place: PLACE, value: 0, selection: [0, { start: 0.5 }] }]),
@@ -239,12 +251,14 @@ const value = fc.letrec<{ value: ValueRef }>((tie) => ({
     fc.record({ tuple: fc.array(tie('value'), { minLength: 1, maxLength: 3 }) }),
   ),
 })).value;
-const place: fc.Arbitrary<Place> = fc.record({
-  module: path,
-  port: fc.constantFrom('input', 'output'),
-  member: maybe(uint),
-});
-const range = fc.record({ start: maybe(integer), end: maybe(integer), step: maybe(integer) });
+const place: fc.Arbitrary<Place> = fc.oneof(
+  fc.record({ module: path, port: fc.constantFrom('input', 'output'), member: maybe(uint) }),
+  fc.record({ module: path, port: fc.constant('source' as const), source: name }),
+);
+const range = fc.oneof(
+  fc.record({ start: maybe(integer), end: maybe(integer), step: maybe(integer) }),
+  fc.record({ indices: list(integer) }),
+);
 const attribute = fc.oneof(
   integer,
   number,
@@ -267,7 +281,9 @@ const nodes: { readonly [K in GraphNode['kind']]: fc.Arbitrary<Extract<GraphNode
     place,
     value: uint,
     selection: maybe(list(fc.oneof(integer, range))),
+    mask: maybe(uint),
   }),
+  skip: fc.record({ kind: fc.constant('skip'), module: name, value: uint }),
   stop: fc.record({ kind: fc.constant('stop'), place }),
   operator: fc.record({
     kind: fc.constant('operator'),
@@ -309,6 +325,7 @@ const limits = fc.record({
   runs: fc.integer({ min: 1, max: 1e9 }),
 });
 const port = fc.record({ name, dtype: fc.constantFrom(...DTYPE_NAMES), dims: list(fc.oneof(uint, name)) });
+const source = fc.tuple(port, name, uint).map(([made, operator, order]) => ({ ...made, operator, order }));
 const description = fc.record({
   name,
   id: name,
@@ -317,15 +334,17 @@ const description = fc.record({
   opset: uint,
   contextLength: maybe(uint),
   vocabularySize: maybe(uint),
+  attention: maybe(fc.record({ heads: uint, keyValueHeads: uint, headSize: uint })),
   blocks: list(name),
   modules: list(
     fc.record({
       path,
       class: maybe(name),
       order: fc.record({ input: maybe(uint), output: maybe(uint) }),
-      input: maybe(port),
+      inputs: list(port),
       outputs: list(port),
       missing: maybe(text),
+      sources: maybe(list(source)),
     }),
   ),
   parameters: list(fc.record({ name, dtype: fc.constantFrom(...DTYPE_NAMES), dims: list(uint) })),

@@ -13,6 +13,23 @@ export interface PortDescription {
   readonly mixed?: true | undefined;
 }
 
+/** A value that a module makes on its way, whether it leaves the module or not. */
+export interface SourceDescription extends PortDescription {
+  /** The ONNX operator that makes it. */
+  readonly operator: string;
+  /** Its place in the total order of hook points. */
+  readonly order: number;
+}
+
+/** How the model's attention is split into heads. */
+export interface AttentionDescription {
+  readonly heads: number;
+  /** Fewer than `heads` where several query heads share a key. */
+  readonly keyValueHeads: number;
+  /** Numbers a head. */
+  readonly headSize: number;
+}
+
 export interface ModuleDescription {
   /** As in the checkpoint: `transformer.h.0.attn`; the empty string is the whole model. */
   readonly path: string;
@@ -20,10 +37,13 @@ export interface ModuleDescription {
   readonly class?: string | undefined;
   /** Places in the total order of hook points. */
   readonly order: { readonly input?: number | undefined; readonly output?: number | undefined };
-  readonly input?: PortDescription | undefined;
+  /** All activations it takes, the one that flows in first. */
+  readonly inputs: readonly PortDescription[];
   /** One output, or a tuple whose first member flows on; none where `missing` says why. */
   readonly outputs: readonly PortDescription[];
   readonly missing?: string | undefined;
+  /** The values that it makes itself, not those of modules inside it, in the order they are made. */
+  readonly sources?: readonly SourceDescription[] | undefined;
 }
 
 export interface ParameterDescription {
@@ -48,6 +68,8 @@ export interface ModelDescription {
   /** Longest input in tokens. */
   readonly contextLength?: number | undefined;
   readonly vocabularySize?: number | undefined;
+  /** Where the model's configuration tells. */
+  readonly attention?: AttentionDescription | undefined;
   /** Paths of the repeated blocks, in order. */
   readonly blocks: readonly string[];
   readonly modules: readonly ModuleDescription[];
@@ -75,24 +97,31 @@ export const modelDescription: z.ZodMiniType<ModelDescription> = z.strictObject(
   opset: uint,
   contextLength: z.optional(uint),
   vocabularySize: z.optional(uint),
+  attention: z.optional(z.strictObject({ heads: uint, keyValueHeads: uint, headSize: uint })),
   blocks: z.array(name),
   modules: z.array(
     z.strictObject({
       path,
       class: z.optional(name),
       order: z.strictObject({ input: z.optional(uint), output: z.optional(uint) }),
-      input: z.optional(portDescription),
+      inputs: z.array(portDescription),
       outputs: z.array(portDescription),
       missing: z.optional(z.string()),
+      sources: z.optional(
+        z.array(
+          z.strictObject({
+            name,
+            operator: name,
+            dtype,
+            dims,
+            mixed: z.optional(z.literal(true)),
+            order: uint,
+          }),
+        ),
+      ),
     }),
   ),
   parameters: z.array(z.strictObject({ name, dtype, dims: z.array(uint) })),
   unsupported: z.optional(z.record(name, z.array(dtype))),
   feeds: z.optional(z.array(z.strictObject({ name, dtype, dims, optional: z.optional(z.literal(true)) }))),
 });
-
-/** What a module takes or gives at a port: none, one value, or a tuple's. */
-export function portsOf(module: ModuleDescription, port: 'input' | 'output'): readonly PortDescription[] {
-  if (port === 'output') return module.outputs;
-  return module.input ? [module.input] : [];
-}

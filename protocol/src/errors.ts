@@ -53,6 +53,10 @@ export const ERROR_CODES = {
     meaning: 'The model has no module of that path.',
     advice: 'Use the nearest path or list them.',
   },
+  unknown_source: {
+    meaning: 'The module makes no value of that name.',
+    advice: 'Use the nearest name, or list its sources.',
+  },
   unknown_parameter: { meaning: 'The model has no such parameter.', advice: 'Use the nearest name.' },
   unknown_operator: {
     meaning: 'The operator is not on the list.',
@@ -100,6 +104,10 @@ export const ERROR_CODES = {
   behind_stop: {
     meaning: 'A hook stands behind a stop and will not fire (a warning).',
     advice: 'Nothing, if meant.',
+  },
+  inside_skip: {
+    meaning: 'A hook stands inside a skipped module and can’t fire.',
+    advice: 'Nothing, if meant (a warning); else hook the module’s output.',
   },
 
   empty_input: { meaning: 'The input has no tokens.', advice: 'Give at least one token.' },

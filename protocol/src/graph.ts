@@ -2,14 +2,18 @@
 import * as z from 'zod/mini';
 import { name, path, type TensorRef, tensorRef, uint, utf8 } from './fields.ts';
 
-/** A hook's place: an input or output of a module, or one member of a tuple there. */
+/** A hook's place: an input, an output or an inner value of a module, or one member of several there. */
 export interface Place {
   readonly module: string;
-  readonly port: 'input' | 'output';
+  readonly port: Port;
   readonly member?: number | undefined;
+  /** With the port `source`: the ONNX value, made inside the module. */
+  readonly source?: string | undefined;
   /** The entry of `invokes` that it is about; absent is 0. */
   readonly invoke?: number | undefined;
 }
+
+export type Port = 'input' | 'output' | 'source';
 
 /** A part of one axis, as in Python: `start:end:step`. */
 export interface AxisRange {
@@ -18,8 +22,16 @@ export interface AxisRange {
   readonly step?: number | undefined;
 }
 
-/** One entry an axis: an index drops the axis, a range keeps it; missing axes are taken whole. */
-export type Selection = readonly (number | AxisRange)[];
+/** Indices along one axis, in the order they are given; negative ones count from the end. */
+export interface AxisIndices {
+  readonly indices: readonly number[];
+}
+
+/**
+ * One entry an axis: an index drops the axis, a range or a list of indices keeps it, each axis on its own; missing
+ * axes are taken whole.
+ */
+export type Selection = readonly (number | AxisRange | AxisIndices)[];
 
 export type AttributeValue = number | string | readonly number[];
 
@@ -33,6 +45,15 @@ export type GraphNode =
       readonly place: Place;
       readonly value: number;
       readonly selection?: Selection | undefined;
+      /** A bool value: only where it is true is anything written. */
+      readonly mask?: number | undefined;
+    }
+  | {
+      readonly kind: 'skip';
+      readonly module: string;
+      readonly value: number;
+      /** The entry of `invokes` for which the module doesn't run; absent is 0. */
+      readonly invoke?: number | undefined;
     }
   | { readonly kind: 'stop'; readonly place: Place }
   | {
@@ -68,18 +89,27 @@ export const MAX_INVOKES = 1024;
 
 const integer = z.int();
 
-const place = z.strictObject({
-  module: path,
-  port: z.enum(['input', 'output']),
-  member: z.optional(uint),
-  invoke: z.optional(uint),
-});
+const place = z
+  .strictObject({
+    module: path,
+    port: z.enum(['input', 'output', 'source']),
+    member: z.optional(uint),
+    source: z.optional(name),
+    invoke: z.optional(uint),
+  })
+  .check(
+    z.refine(({ port, source }) => (port === 'source') === (source !== undefined), {
+      path: ['source'],
+      error: 'wanted the name of a value with the port source, and none with another',
+    }),
+  );
 
 const selection = z
   .array(
     z.union([
       integer,
       z.strictObject({ start: z.optional(integer), end: z.optional(integer), step: z.optional(integer) }),
+      z.strictObject({ indices: z.array(integer).check(z.maxLength(65_536)) }),
     ]),
   )
   .check(z.maxLength(8));
@@ -101,7 +131,14 @@ const node: z.ZodMiniType<GraphNode> = z.discriminatedUnion('kind', [
   z.strictObject({ kind: z.literal('constant'), tensor: tensorRef }),
   z.strictObject({ kind: z.literal('parameter'), name }),
   z.strictObject({ kind: z.literal('read'), place }),
-  z.strictObject({ kind: z.literal('write'), place, value: uint, selection: z.optional(selection) }),
+  z.strictObject({
+    kind: z.literal('write'),
+    place,
+    value: uint,
+    selection: z.optional(selection),
+    mask: z.optional(uint),
+  }),
+  z.strictObject({ kind: z.literal('skip'), module: name, value: uint, invoke: z.optional(uint) }),
   z.strictObject({ kind: z.literal('stop'), place }),
   z.strictObject({
     kind: z.literal('operator'),
@@ -145,6 +182,8 @@ export function operandsOf(node: GraphNode): readonly number[] {
     case 'apply':
       return [node.input];
     case 'write':
+      return node.mask === undefined ? [node.value] : [node.value, node.mask];
+    case 'skip':
     case 'save':
       return [node.value];
     case 'log':
@@ -154,9 +193,16 @@ export function operandsOf(node: GraphNode): readonly number[] {
   }
 }
 
+/** Where in the pass a node acts; undefined for one that acts when its operands exist. A skip acts where its module begins. */
+export function placeOf(node: GraphNode): Place | undefined {
+  if (node.kind === 'read' || node.kind === 'write' || node.kind === 'stop') return node.place;
+  return node.kind === 'skip' ? { module: node.module, port: 'input', invoke: node.invoke } : undefined;
+}
+
 /** `transformer.h.0.output[1]`, as messages write a place; `output` alone is the whole model's. */
-export function describePlace({ module, port, member, invoke = 0 }: Place): string {
-  const path = module === '' ? port : `${module}.${port}`;
+export function describePlace({ module, port, member, source, invoke = 0 }: Place): string {
+  const own = source === undefined ? port : `source[${JSON.stringify(source)}]`;
+  const path = module === '' ? own : `${module}.${own}`;
   const place = member === undefined ? path : `${path}[${member}]`;
   return invoke === 0 ? place : `${place} of invoke ${invoke}`;
 }

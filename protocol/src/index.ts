@@ -1,6 +1,8 @@
+export { type AttentionProbabilities, attentionProbabilities } from './attention.ts';
 export * from './canonical.ts';
 export * from './check.ts';
 export { batchFault } from './check-invokes.ts';
+export { findSkipped, isInside } from './check-skips.ts';
 export * from './codec.ts';
 export * from './description.ts';
 export * from './drafts.ts';
@@ -16,6 +18,7 @@ export * from './nearest.ts';
 export type { NodeType, TensorType } from './node-type.ts';
 export * from './operators.ts';
 export * from './payload.ts';
+export { printTree, type TreeOptions } from './print-tree.ts';
 export * from './tensor.ts';
 export * from './transport.ts';
 export * from './version.ts';

@@ -1,5 +1,10 @@
 /** A model's description with the look-ups that checking, planning and recording need. */
-import type { ModelDescription, ModuleDescription } from './description.ts';
+import type {
+  ModelDescription,
+  ModuleDescription,
+  PortDescription,
+  SourceDescription,
+} from './description.ts';
 import type { Place } from './graph.ts';
 import { nearest } from './nearest.ts';
 import type { Dtype } from './tensor.ts';
@@ -10,11 +15,18 @@ export class ModelIndex {
   readonly modules: ReadonlyMap<string, ModuleDescription>;
   readonly parameters: ReadonlyMap<string, { readonly dtype: Dtype; readonly dims: readonly number[] }>;
   readonly #containers = new Set<string>();
+  /** A model makes no two values of one name. */
+  readonly #sources: ReadonlyMap<string, { readonly module: string; readonly source: SourceDescription }>;
 
   constructor(description: ModelDescription) {
     this.description = description;
     this.modules = new Map(description.modules.map((module) => [module.path, module]));
     this.parameters = new Map(description.parameters.map((parameter) => [parameter.name, parameter]));
+    this.#sources = new Map(
+      description.modules.flatMap(({ path: module, sources = [] }) =>
+        sources.map((source) => [source.name, { module, source }] as const),
+      ),
+    );
     for (const path of [...this.modules.keys(), ...this.parameters.keys()]) {
       for (let dot = path.lastIndexOf('.'); dot > 0; dot = path.lastIndexOf('.', dot - 1)) {
         this.#containers.add(path.slice(0, dot));
@@ -39,8 +51,26 @@ export class ModelIndex {
     );
   }
 
+  /** What is at a place: one port, or a tuple's; none where there is no hook point, or no such member or source. */
+  portsAt({ module: path, port, member, source }: Place): readonly PortDescription[] {
+    const module = this.modules.get(path);
+    if (!module) return [];
+    // An input without a member is the one that flows in; an output is all that the module gives.
+    if (port === 'input') return module.inputs.slice(member ?? 0, (member ?? 0) + 1);
+    const found = port === 'source' ? this.#sources.get(source ?? '') : undefined;
+    const all = port === 'output' ? module.outputs : found?.module === path ? [found.source] : [];
+    return member === undefined ? all : all.slice(member, member + 1);
+  }
+
   /** A place's number in the total order of hook points; undefined where there is no hook point. */
-  rank(place: Place): number | undefined {
-    return this.modules.get(place.module)?.order[place.port];
+  rank({ module, port, source }: Place): number | undefined {
+    if (port !== 'source') return this.modules.get(module)?.order[port];
+    const found = this.#sources.get(source ?? '');
+    return found?.module === module ? found.source.order : undefined;
+  }
+
+  /** The module that makes a value of this name itself. */
+  makerOf(source: string): string | undefined {
+    return this.#sources.get(source)?.module;
   }
 }

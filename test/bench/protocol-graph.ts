@@ -110,7 +110,12 @@ function description(): ModelDescription {
     exporter: 'other',
     opset: 21,
     blocks: layers,
-    modules: layers.map((path, order) => ({ path, order: { output: order }, outputs: [port, port, port] })),
+    modules: layers.map((path, order) => ({
+      path,
+      order: { output: order },
+      inputs: [],
+      outputs: [port, port, port],
+    })),
     parameters: layers.map((path) => ({ name: `${path}.ln_1.weight`, dtype: 'float32', dims: [768] })),
   };
 }

@@ -50,7 +50,7 @@ def digests(nodes: list[dict[str, Any]], payload: bytes) -> list[str]:
 
     def before(id: int, *, kind: str, place: dict[str, Any] | None = None) -> int:
         def same(node: dict[str, Any]) -> bool:
-            where = lambda at: (at["module"], at["port"], at.get("invoke", 0))
+            where = lambda at: (at["module"], at["port"], at.get("source"), at.get("invoke", 0))
             return place is None or where(node["place"]) == where(place)
 
         return sum(node["kind"] == kind and same(node) for node in nodes[:id])
@@ -75,6 +75,10 @@ def digests(nodes: list[dict[str, Any]], payload: bytes) -> list[str]:
         elif kind == "write":
             w = before(id, kind="write", place=place)
             x = [kind, place, w, found[node["value"]], node.get("selection", 0)]
+            if "mask" in node:
+                x.append(found[node["mask"]])
+        elif kind == "skip":
+            x = [kind, {"module": node["module"], "invoke": node.get("invoke")}, found[node["value"]]]
         elif kind == "stop":
             x = [kind, place]
         elif kind == "save":
@@ -91,7 +95,7 @@ def digests(nodes: list[dict[str, Any]], payload: bytes) -> list[str]:
 def hashes(graph: dict[str, Any], payload: bytes) -> tuple[str, str]:
     nodes = graph["nodes"]
     all = digests(nodes, payload)
-    acts = sorted(d for d, node in zip(all, nodes) if node["kind"] in ("write", "stop", "save", "log"))
+    acts = sorted(d for d, node in zip(all, nodes) if node["kind"] in ("write", "skip", "stop", "save", "log"))
     hash = H([graph["invokes"], acts])
     named = [[id, d] for id, d in enumerate(all) if nodes[id]["kind"] in ("save", "log")]
     return hash, H([hash, named])
@@ -126,6 +130,14 @@ def read(module: str, port: str = "output", member: int | None = None) -> dict[s
 def write(value: int, module: str, selection: list[Any] | None = None, **at: Any) -> dict[str, Any]:
     node = {"kind": "write", "place": place(module, **at), "value": value}
     return node if selection is None else node | {"selection": selection}
+
+
+def read_source(module: str, source: str) -> dict[str, Any]:
+    return {"kind": "read", "place": {"module": module, "port": "source", "source": source}}
+
+
+def write_source(value: int, module: str, source: str) -> dict[str, Any]:
+    return {"kind": "write", "place": {"module": module, "port": "source", "source": source}, "value": value}
 
 
 def stop(module: str, port: str = "output") -> dict[str, Any]:
@@ -256,6 +268,8 @@ def cases() -> list[tuple[str, str, list[Any], list[Any], bytes]]:
         ("two members", write(0, h0, member=0), write(1, h0, member=1), None),
         ("two places", write(0, h0), write(1, h1), "two writes at two places"),
         ("two ports", write(0, h0, port="input"), write(1, h0), "two writes at two ports"),
+        ("one inner value", write_source(0, h0, "a"), write_source(1, h0, "a"), None),
+        ("two inner values", write_source(0, h0, "a"), write_source(1, h0, "b"), "two writes at two inner values"),
     ]:
         name = f"two writes at {name}"
         case(name, [*two, first, second, read(h1), save(4)], means, payload=c.payload)
@@ -277,9 +291,27 @@ def cases() -> list[tuple[str, str, list[Any], list[Any], bytes]]:
         ("a read in a prompt, then a write in it", [zero, at("read", 1), at("write", 1, value=0), save(1)], None),
     ]:  # fmt: skip
         case(name, nodes, means, payload=c.payload, invokes=pair)
+    skip = {"kind": "skip", "module": h1, "value": 0}
+    case("a skip in the second of two prompts", [at("read", 1), skip | {"invoke": 1}, save(0)], invokes=pair)
+    case("a skip in the first of two prompts", [at("read", 0), skip, save(0)], invokes=pair)
     case("stops in both of two prompts", [read(h0), save(0), stop(h0), at("stop", 1)], invokes=pair)
 
     case("logs", [read(h0), log(text="a", value=0), log(text="b"), log(value=0), log(text=""), log()])
+    c = Constants()
+    masked = [c("float32", [], floats(0)), c("bool", [2], b"\x01\x00"), c("bool", [2], b"\x00\x01")]
+    for name, mask in [("a write with a mask", 1), ("a write with another mask", 2)]:
+        case(name, [*masked, write(0, h0) | {"mask": mask}, read(h0), save(4)], payload=c.payload)
+    case("a write with a list of indices", [*masked, write(0, h0, [{"indices": [1, 0]}]), read(h0), save(4)],
+         payload=c.payload)
+    case("a write with the list the other way round", [*masked, write(0, h0, [{"indices": [0, 1]}]), read(h0), save(4)],
+         payload=c.payload)
+    case("an inner value", [read_source(h0, "a"), save(0)])
+    case("another inner value", [read_source(h0, "b"), save(0)])
+    skip = {"kind": "skip", "module": h1, "value": 0}
+    case("a skip", [read(h1, "input"), skip, read(h1), save(2)], means="a skip")
+    case("a skip, last in the program", [read(h1, "input"), read(h1), save(1), skip], means="a skip")
+    case("a skip of another module", [read(h1, "input"), skip | {"module": h0}, read(h1), save(2)])
+    case("a skip by another value", [read(h0), skip, read(h1), save(2)])
     case("logs, two exchanged", [read(h0), log(text="b"), log(text="a", value=0), log(value=0), log(text=""), log()])
     case("apply", [read(h0, member=0), {"kind": "apply", "module": "transformer.ln_f", "input": 0}, save(1)])
     case("a parameter", [{"kind": "parameter", "name": "transformer.wte.weight"}, save(0)])

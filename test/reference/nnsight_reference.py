@@ -118,7 +118,58 @@ def interventions(lm: LanguageModel, blocks: str, attention: str, projection: st
             hidden = source.output if isinstance(source.output, torch.Tensor) else source.output[0]
             logits = lm.lm_head(lm.get(norm)(hidden)).clone().save()
         add("logit_lens", f"lm_head({norm}(output))", logits, f"{blocks}.1")
+
+        with lm.trace(EIFFEL):
+            target = lm.get(f"{blocks}.1")
+            target.skip(target.input if norm == "model.norm" else (target.input,))  # GPT-2 takes [0] of it
+            logits = lm.lm_head.output.clone().save()
+        add("skip_block", "skip(input)", logits, f"{blocks}.1")
+
+        with lm.trace(EIFFEL):
+            target = lm.get(f"{blocks}.1")
+            hidden = target.output if isinstance(target.output, torch.Tensor) else target.output[0]
+            hidden[:, [0, 3], :] *= 3
+            logits = lm.lm_head.output.clone().save()
+        add("index_list", "output[:, [0, 3], :] *= 3", logits, f"{blocks}.1")
+
+        with lm.trace(EIFFEL):
+            target = lm.get(f"{blocks}.1")
+            hidden = target.output if isinstance(target.output, torch.Tensor) else target.output[0]
+            hidden[hidden > 0.5] = 0.5
+            logits = lm.lm_head.output.clone().save()
+        add("mask", "output[output > 0.5] = 0.5", logits, f"{blocks}.1")
     return out
+
+
+def edit_attention(model: torch.nn.Module, path: str, ids: list[int]) -> tuple[torch.Tensor, torch.Tensor]:
+    """Attention's probabilities at a module, and the logits once head 1 attends to the first position no more.
+
+    nnsight sees no value inside a function of a library that computes it in one call, so this is plain PyTorch: eager
+    attention, and softmax replaced while that module runs.
+    """
+    attention = model.get_submodule(path)
+    softmax = torch.nn.functional.softmax
+    seen: list[torch.Tensor] = []
+
+    def edited(*args: Any, **kwargs: Any) -> torch.Tensor:
+        probabilities = softmax(*args, **kwargs)
+        seen.append(probabilities.clone())
+        probabilities[:, 1, :, 0] = 0
+        return probabilities
+
+    def begin(*_: Any) -> None:
+        torch.nn.functional.softmax = edited
+
+    def end(*_: Any) -> None:
+        torch.nn.functional.softmax = softmax
+
+    handles = [attention.register_forward_pre_hook(begin), attention.register_forward_hook(end)]
+    with torch.no_grad():
+        logits = model(input_ids=torch.tensor([ids])).logits
+    for handle in handles:
+        handle.remove()
+    assert len(seen) == 1, f"{path} computed {len(seen)} softmaxes"
+    return seen[0], logits
 
 
 def greedy(model: torch.nn.Module, ids: list[int], count: int) -> list[int]:
@@ -134,7 +185,7 @@ def main() -> None:
     parser.add_argument("--checkpoint", type=Path, required=True)
     parser.add_argument("--out", type=Path, required=True)
     parser.add_argument("--short", action="store_true", help="the short prompts (tiny-llama)")
-    parser.add_argument("--max-bytes", type=int, default=4_000_000)
+    parser.add_argument("--max-bytes", type=int, default=4_500_000)
     parser.add_argument("--top", type=int, default=5)
     parser.add_argument("--continue-by", type=int, default=8)
     args = parser.parse_args()
@@ -186,6 +237,12 @@ def main() -> None:
         )
     projection, norm = ("c_proj", "transformer.ln_f") if gpt2 else ("o_proj", "model.norm")
     done = interventions(lm, blocks, attention, projection, "mlp", norm)
+    eager = AutoModelForCausalLM.from_pretrained(args.checkpoint, attn_implementation="eager").eval()
+    where = f"{blocks}.1.{attention}"
+    probabilities, logits = edit_attention(eager, where, tokenizer.encode(EIFFEL))
+    tensors[f"i{len(done)}/probabilities"] = probabilities.detach()
+    does = "probabilities[:, 1, :, 0] = 0 (plain PyTorch, eager attention)"
+    done.append({"name": "edit_attention", "prompt": EIFFEL, "module": where, "does": does, "logits": logits})
     for n, item in enumerate(done):
         tensors[f"i{n}/logits"] = item.pop("logits").detach()
 

@@ -30,6 +30,7 @@ const MODEL = {
   modules: ['h.0', 'h.1'].map((path, index) => ({
     path,
     order: { output: index },
+    inputs: [],
     outputs: [{ name: path, dtype: 'float32', dims: ['batch', 'sequence', 4] }],
   })),
   parameters: [],

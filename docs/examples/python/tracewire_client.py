@@ -162,13 +162,15 @@ tensor = record({"dtype": dtype, "dims": dims, "offset": uint, "length": uint})
 value: Check = record({"tensor?": tensor, "tuple?": many(lambda x: value(x), 1, 1024)})
 report = record({**dict.fromkeys(["modulesRun", "modulesTotal", "segmentsRun", "segmentsTotal", "tokens"], uint),
                  "milliseconds": number, "stoppedAfter?": name})
-port = record({"name": name, "dtype": dtype, "dims": many(lambda x: name(x) if isinstance(x, str) else uint(x), most=16),
-               "mixed?": true})
-module = record({"path": path, "class?": name, "order": record({"input?": uint, "output?": uint}), "input?": port,
-                 "outputs": many(port), "missing?": text})
+typed = {"name": name, "dtype": dtype, "mixed?": true,
+         "dims": many(lambda x: name(x) if isinstance(x, str) else uint(x), most=16)}
+port, source = record(typed), record({**typed, "operator": name, "order": uint})
+module = record({"path": path, "class?": name, "order": record({"input?": uint, "output?": uint}),
+                 "inputs": many(port), "outputs": many(port), "missing?": text, "sources?": many(source)})
 description = record({
     "name": name, "id": name, "architecture": name, "exporter": string(pattern="torchscript|dynamo|other"),
     "opset": uint, "contextLength?": uint, "vocabularySize?": uint, "blocks": many(name), "modules": many(module),
+    "attention?": record({"heads": uint, "keyValueHeads": uint, "headSize": uint}),
     "parameters": many(record({"name": name, "dtype": dtype, "dims": dims}))})
 limits = record({
     **dict.fromkeys("messageBytes nodes savedBytes windowBytes chunkBytes runs".split(), lambda x: uint(x, least=1)),

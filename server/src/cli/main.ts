@@ -2,12 +2,15 @@
 import { TracewireError } from '@tracewire/protocol';
 /** The command line `tracewire`: reads options, prints faults, and leaves the work to the command's own file. */
 import { Command, CommanderError, InvalidArgumentError, Option } from 'commander';
+import { defaultCache } from '../cache-folder.ts';
+import { DEFAULT_MODEL } from '../gateway/models.ts';
 import { VERSION } from '../version.ts';
 import { formatSettings, readConfig, settingsOf } from './config.ts';
 import type { ConformanceOptions } from './conformance.ts';
 import { addKeys } from './keys.ts';
 import { type ServeOptions, serve } from './serve.ts';
 import { addServeOptions } from './serve-options.ts';
+import { type TreeOptions, tree } from './tree.ts';
 
 /** Options that can't be meant. */
 const USAGE = 2;
@@ -20,6 +23,7 @@ function program(): Command {
     .exitOverride();
   addServe(command);
   addConfig(command);
+  addTree(command);
   addConformance(command);
   addKeys(command);
   return command;
@@ -51,6 +55,18 @@ function addConfig(parent: Command): void {
     const settings = settingsOf(config).filter(({ name }) => name !== 'json');
     process.stdout.write(json ? `${JSON.stringify(settings, undefined, 2)}\n` : formatSettings(settings));
   });
+}
+
+function addTree(parent: Command): void {
+  parent
+    .command('tree')
+    .description('Shows a model’s modules: what each takes and gives, and where a hook can’t fire.')
+    .argument('[model]', 'a model folder, NAME=FOLDER, or the embedded tiny-gpt2', DEFAULT_MODEL)
+    .option('--module <path>', 'this module and what is inside it alone')
+    .option('--sources', 'list the values that each module makes on its way', false)
+    .option('--json', 'the whole description as JSON', false)
+    .option('--cache <folder>', 'folder for prepared models', defaultCache())
+    .action((model: string, options: TreeOptions) => tree(model, options));
 }
 
 function addConformance(parent: Command): void {

@@ -8,6 +8,7 @@ import type {
   ModuleDescription,
   ParameterDescription,
   Place,
+  SourceDescription,
 } from '@tracewire/protocol';
 import { NotApplicable } from './mismatch.ts';
 
@@ -94,12 +95,11 @@ export class ModelFacts {
   /** A module with an input of floats and one output, cheap to run on a value. */
   get applicable(): ModuleDescription {
     const module = this.description.modules.find(
-      ({ input, outputs, path, order }) =>
-        path !== '' &&
-        input &&
-        FLOATS.includes(input.dtype) &&
-        outputs.length === 1 &&
-        order.output !== undefined,
+      (module) =>
+        module.path !== '' &&
+        takesFloats(module) &&
+        module.outputs.length === 1 &&
+        module.order.output !== undefined,
     );
     if (!module) throw new NotApplicable('no module of the model takes and gives one float tensor');
     return module;
@@ -113,11 +113,61 @@ export class ModelFacts {
     return parameter;
   }
 
+  /** All inner values, with the modules that make them. */
+  get sources(): readonly { readonly module: ModuleDescription; readonly source: SourceDescription }[] {
+    const all = this.description.modules.flatMap((module) =>
+      (module.sources ?? []).map((source) => ({ module, source })),
+    );
+    if (all.length === 0) throw new NotApplicable('the description lists no inner values');
+    return all;
+  }
+
+  /** An inner value that is also what flows on from the module that makes it, early in the pass. */
+  get sourceOfOutput(): { readonly module: FlowingModule; readonly source: SourceDescription } {
+    for (const module of this.flowing) {
+      if (module.path === '' || module.order.output >= this.last.order.output) continue;
+      const source = module.sources?.find(({ name }) => name === module.outputs[0]?.name);
+      if (source) return { module, source };
+    }
+    throw new NotApplicable('no module of the model makes its output itself');
+  }
+
+  /** The first three blocks, each taking and giving the same dims. */
+  get blocks(): readonly [FlowingModule, FlowingModule, FlowingModule] {
+    const [first, second, third] = this.description.blocks.map((block) =>
+      this.flowing.find(
+        ({ path, inputs, outputs, order }) =>
+          path === block &&
+          order.input !== undefined &&
+          inputs[0]?.dtype === outputs[0]?.dtype &&
+          inputs[0]?.dims.join() === outputs[0]?.dims.join(),
+      ),
+    );
+    if (!first || !second || !third)
+      throw new NotApplicable('the model has no three blocks that take what they give');
+    return [first, second, third];
+  }
+
+  /** A block, and a module inside it that takes values like those that the block gives. */
+  get insideBlock(): { readonly outer: FlowingModule; readonly inner: ModuleDescription } {
+    const [, outer] = this.blocks;
+    const inner = this.description.modules.find(
+      (module) =>
+        isWithin(module.path, outer.path) &&
+        module.order.input !== undefined &&
+        module.inputs[0]?.dtype === outer.outputs[0]?.dtype &&
+        module.inputs[0]?.dims.join() === outer.outputs[0]?.dims.join(),
+    );
+    if (!inner)
+      throw new NotApplicable('no module inside a block takes values like those that the block gives');
+    return { outer, inner };
+  }
+
   /** An output and an input that are one ONNX value: what the one module gives, the other takes. */
   get joint(): { readonly from: FlowingModule; readonly to: ModuleDescription } {
     for (const from of this.flowing) {
       const to = this.description.modules.find(
-        ({ path, input, order }) =>
+        ({ path, inputs: [input], order }) =>
           path !== '' &&
           from.path !== '' &&
           input?.name === from.outputs[0]?.name &&
@@ -134,9 +184,9 @@ export class ModelFacts {
   /** A module and a module within it that take one value. */
   get nested(): { readonly outer: ModuleDescription; readonly inner: ModuleDescription } {
     for (const outer of this.description.modules) {
-      if (outer.path === '' || !outer.input || !FLOATS.includes(outer.input.dtype)) continue;
+      if (outer.path === '' || !takesFloats(outer)) continue;
       const inner = this.description.modules.find(
-        ({ path, input }) => isWithin(path, outer.path) && input?.name === outer.input?.name,
+        ({ path, inputs: [input] }) => isWithin(path, outer.path) && input?.name === outer.inputs[0]?.name,
       );
       if (inner) return { outer, inner };
     }
@@ -146,13 +196,12 @@ export class ModelFacts {
   /** Two modules side by side that take one value, the earlier first. */
   get siblings(): readonly [ModuleDescription, ModuleDescription] {
     const modules = this.description.modules.filter(
-      ({ path, input, order }) =>
-        path !== '' && input && FLOATS.includes(input.dtype) && order.input !== undefined,
+      (module) => module.path !== '' && takesFloats(module) && module.order.input !== undefined,
     );
     for (const left of modules) {
       const right = modules.find(
-        ({ path, input, order }) =>
-          input?.name === left.input?.name &&
+        ({ path, inputs: [input], order }) =>
+          input?.name === left.inputs[0]?.name &&
           Number(order.input) > Number(left.order.input) &&
           !isWithin(path, left.path) &&
           !isWithin(left.path, path),
@@ -161,6 +210,11 @@ export class ModelFacts {
     }
     throw new NotApplicable('no two modules side by side take the same value');
   }
+}
+
+/** Whether what flows into a module is a float tensor. */
+function takesFloats({ inputs: [input] }: ModuleDescription): boolean {
+  return input !== undefined && FLOATS.includes(input.dtype);
 }
 
 /** Whether a module's path lies strictly within another's. */

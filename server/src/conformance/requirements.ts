@@ -70,6 +70,8 @@ const STRETCHES: readonly Stretch[] = [
   [196, 196, 'server', 'resume'],
   [197, 197, 'server', 'detach'],
   [198, 198, 'server', 'resume'],
+  [200, 219, 'server'],
+  [220, 220, 'server', 'invokes'],
   [230, 241, 'server', 'invokes'],
   [242, 243, 'server'],
   [244, 246, 'server', 'invokes'],

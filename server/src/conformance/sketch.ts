@@ -57,8 +57,13 @@ export class Sketch {
     return this.add({ kind: 'read', place });
   }
 
-  write(place: Place, value: number, selection?: Selection): number {
-    return this.add({ kind: 'write', place, value, ...(selection ? { selection } : {}) });
+  write(place: Place, value: number, selection?: Selection, mask?: number): number {
+    const part = { ...(selection ? { selection } : {}), ...(mask === undefined ? {} : { mask }) };
+    return this.add({ kind: 'write', place, value, ...part });
+  }
+
+  skip(module: string, value: number): number {
+    return this.add({ kind: 'skip', module, value });
   }
 
   stop(place: Place): number {

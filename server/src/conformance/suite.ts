@@ -10,6 +10,7 @@ import { FRAMES } from './cases/frames.ts';
 import { GENERATION } from './cases/generation.ts';
 import { GRAPHS } from './cases/graphs.ts';
 import { HANDSHAKE } from './cases/handshake.ts';
+import { HOOKS } from './cases/hooks.ts';
 import { INVOKES_CASES } from './cases/invokes.ts';
 import { KEYLESS, KEYS } from './cases/keys.ts';
 import { OPERATOR_RESULTS } from './cases/operator-results.ts';
@@ -31,6 +32,7 @@ export const SERVER_CASES: readonly ConformanceCase[] = [
   ...RUNS,
   ...FLOW,
   ...GRAPHS,
+  ...HOOKS,
   ...TRIPWIRE,
   ...STATIC_ERRORS,
   ...FEED_CASES,

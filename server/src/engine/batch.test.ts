@@ -24,15 +24,18 @@ const EFFECT = 1e-2;
 /** As `relativeError`, also where all that is wanted is 0, as the sine of position 0. */
 function errorOf(wanted: TensorLike, got: TensorLike): number {
   const zero = wanted.data.every(((value: unknown) => value === 0) as never);
-  return zero ? Math.max(...(got.data as Float32Array).map(Math.abs)) : relativeError(wanted, got);
+  if (!zero) return relativeError(wanted, got);
+  const largest = Math.max(...(got.data as Float32Array).map(Math.abs));
+  return Number.isNaN(largest) ? Number.POSITIVE_INFINITY : largest;
 }
 
 /** Every place with a tensor that a batch may read. */
 function places({ modules }: ModelDescription): string[] {
-  return modules.flatMap(({ path, input, outputs }) => {
+  return modules.flatMap(({ path, inputs, outputs, sources = [] }) => {
     const of = (port: string): string => (path === '' ? port : `${path}.${port}`);
     return [
-      ...(input && !input.mixed ? [of('input')] : []),
+      ...inputs.flatMap(({ mixed }, member) => (mixed ? [] : [`${of('input')}[${member}]`])),
+      ...sources.flatMap(({ name, mixed }) => (mixed ? [] : [`${path} source ${name}`])),
       ...outputs.flatMap(({ mixed }, member) => (mixed ? [] : [`${of('output')}[${member}]`])),
     ];
   });

@@ -14,6 +14,7 @@ import {
   toErrorBody,
   type Value,
   valueBytes,
+  zeros,
 } from '@tracewire/protocol';
 import { type FeedSizes, sizeOf } from './feeds.ts';
 import { MemoryBudget } from './memory-budget.ts';
@@ -112,7 +113,7 @@ class Executor {
     this.#ran.push(spec);
   }
 
-  async #moment({ reads, operations, deliveries, write }: Moment): Promise<void> {
+  async #moment({ reads, operations, deliveries, writes }: Moment): Promise<void> {
     for (const { node, keys, of, tuple } of reads) {
       const values = keys.map((key, index) => this.#seen(node, key, of[index] ?? key));
       const [first] = values;
@@ -120,7 +121,7 @@ class Executor {
     }
     await this.#operations(operations);
     for (const node of deliveries) this.#deliver(node);
-    if (write) this.#write(write);
+    for (const write of writes) this.#write(write);
   }
 
   async #operations(ids: readonly number[]): Promise<void> {
@@ -190,15 +191,12 @@ class Executor {
   }
 
   #write(write: PlannedWrite): void {
-    const { node, place, value, selection, of, before, after } = write;
+    const { node, place, after } = write;
     if (this.#inheritFailure(node))
       throw new TracewireError(writeFailed(node, describePlace(place), this.#failures.get(node)));
-    const written = this.#value(value);
-    if (isTuple(written)) throw new Error('A tuple is written.');
     try {
-      if (this.#execution.graph.invokes.length > 1) this.#writePart(write, written);
-      else if (selection) this.#environment.set(after, writeSelection(this.#at(before), selection, written));
-      else this.#environment.set(after, this.#fitting(of, place, written));
+      const batched = this.#execution.graph.invokes.length > 1;
+      this.#environment.set(after, batched ? this.#pasted(write) : this.#written(write));
     } catch (thrown) {
       const body = toErrorBody(thrown);
       throw new TracewireError({
@@ -210,16 +208,41 @@ class Executor {
     }
   }
 
-  /** Writes what one invoke has of a value; the other rows stay as they are. */
-  #writePart({ node, place, selection, of, before, after }: PlannedWrite, written: TensorLike): void {
+  /** What a write makes of a value of which its invoke has a part; the other rows stay as they are. */
+  #pasted(write: PlannedWrite): TensorLike {
+    const { place, of, before, after } = write;
     const found = this.#at(before);
-    const whole = this.#execution.plan.inPlace.has(node) ? found : { ...found, data: found.data.slice() };
+    const whole = this.#execution.plan.inPlace.has(after) ? found : { ...found, data: found.data.slice() };
     const part = this.#partOf(of, place);
-    const own = selection
-      ? writeSelection(cut(whole, part), selection, written)
-      : this.#fitting(of, place, written);
-    paste(whole, part, own);
-    this.#environment.set(after, whole);
+    paste(
+      whole,
+      part,
+      this.#written(write, () => cut(whole, part)),
+    );
+    return whole;
+  }
+
+  /**
+   * What a write makes of what its invoke has of a value: `old` gives it where a part stays. Of one that is wholly
+   * replaced nothing need be there: its dims are told by its type.
+   */
+  #written(
+    { value, member, selection, mask, partial, of, before, place }: PlannedWrite,
+    old = (): TensorLike => this.#at(before),
+  ): TensorLike {
+    const { model, lengths, sizes: fed } = this.#execution;
+    const written = this.#tensor(value, member);
+    if (partial) {
+      const chosen = mask === undefined ? undefined : this.#tensor(mask);
+      return writeSelection(old(), selection ?? [], written, chosen);
+    }
+    const type = model.types.get(of);
+    const sizes = fed ?? sizesAlone(lengths[place.invoke ?? 0] ?? 0);
+    const dims = type?.dims.map((dim) => sizeOf(dim, sizes));
+    if (!type || !dims) return written;
+    if (selection) return writeSelection(zeros(type.dtype, dims.map(Number)), selection, written);
+    checkFits(written, { dtype: type.dtype, dims });
+    return written;
   }
 
   #partOf(value: string, { invoke = 0 }: Place): Part {
@@ -227,15 +250,6 @@ class Executor {
     const part = partOf(model.types.get(value)?.dims ?? [], invoke, lengths[invoke] ?? 0);
     if (!part) throw new Error(`The rows of ${value} can’t be told apart.`);
     return part;
-  }
-
-  /** A value that replaces a whole one: the place need not have been computed, so its dims are told by its type. */
-  #fitting(value: string, { invoke = 0 }: Place, written: TensorLike): TensorLike {
-    const { model, lengths, sizes: fed } = this.#execution;
-    const type = model.types.get(value);
-    const sizes = fed ?? sizesAlone(lengths[invoke] ?? 0);
-    if (type) checkFits(written, { dtype: type.dtype, dims: type.dims.map((dim) => sizeOf(dim, sizes)) });
-    return written;
   }
 
   /** Gives every save that has had no outcome its access error. */
@@ -258,6 +272,14 @@ class Executor {
   #at(key: ValueKey): TensorLike {
     const tensor = this.#environment.get(key);
     if (!tensor) throw new Error(`The value ${key} was not made.`);
+    return tensor;
+  }
+
+  /** The tensor of a node; of a tuple, its member. */
+  #tensor(node: number, member?: number): TensorLike {
+    const value = this.#value(node);
+    const tensor = isTuple(value) && member !== undefined ? value[member] : value;
+    if (!tensor || isTuple(tensor)) throw new Error(`Node ${node} is no tensor.`);
     return tensor;
   }
 

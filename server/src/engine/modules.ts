@@ -3,7 +3,7 @@
  * points. A module's outputs are the floating-point values made inside it and used outside, or graph outputs;
  * int64 shape values that cross its border are none.
  */
-import { DTYPES } from '@tracewire/protocol';
+import { DTYPES, type Port } from '@tracewire/protocol';
 import { activationsOf, type ModelGraph } from './onnx/graph.ts';
 import type { ValueType } from './runtime/runtime.ts';
 import { scopesOf } from './scopes.ts';
@@ -14,18 +14,20 @@ export interface Module {
   readonly class: string | undefined;
   /** Indices of the module's nodes, those of modules inside it included, ascending. */
   readonly nodes: readonly number[];
-  /** The value that flows in; undefined where the module takes no activation. */
-  readonly input: string | undefined;
-  /** All activations it takes, in order of use. */
+  /** All activations it takes when it begins: the one that flows in first, the rest in order of use. */
   readonly inputs: readonly string[];
   /** The value that flows on first, the rest in the order they are made. */
   readonly outputs: readonly string[];
+  /** What its own nodes make, those of modules inside it left out. */
+  readonly sources: readonly string[];
 }
 
 /** A hook's place in the run: it acts before the node at `boundary`. */
 export interface HookPoint {
   readonly module: Module;
-  readonly port: 'input' | 'output';
+  readonly port: Port;
+  /** The value, with the port `source`. */
+  readonly source?: string;
   /** Index of the first node that runs after it. */
   readonly boundary: number;
 }
@@ -51,10 +53,11 @@ export function buildModuleTree(graph: ModelGraph, types: ReadonlyMap<string, Va
     }
     return scope.path;
   });
+  const made = sourcesOf(graph, types, scopes);
   const modules = new Map(
     [...members].map(([path, { nodes, class: name }]) => [
       path,
-      { path, class: name, nodes, ...borders(graph, types, nodes) },
+      { path, class: name, nodes, ...borders(graph, types, nodes), sources: made.get(path) ?? [] },
     ]),
   );
   return {
@@ -65,12 +68,40 @@ export function buildModuleTree(graph: ModelGraph, types: ReadonlyMap<string, Va
   };
 }
 
-/** Whether `path` is `outer` or a module inside it. */
-export function isInside(path: string, outer: string): boolean {
-  return outer === '' || path === outer || path.startsWith(`${outer}.`);
+/**
+ * More values than this are not described one by one: a description must fit a message (200 000 values in a header).
+ * Then those that hold sizes and positions are left out, which TorchScript's exports are full of.
+ */
+const MOST_SOURCES = 12_000;
+
+/** The values that each module's own nodes make, in the order they are made. */
+function sourcesOf(
+  graph: ModelGraph,
+  types: ReadonlyMap<string, ValueType>,
+  scopes: readonly (readonly string[])[],
+): Map<string, readonly string[]> {
+  const all = graph.nodes.flatMap((node, index) =>
+    node.output
+      .filter((value) => value !== '' && types.has(value))
+      .map((value) => ({ module: scopes[index]?.at(-1) ?? '', value })),
+  );
+  const kept =
+    all.length <= MOST_SOURCES
+      ? all
+      : all.filter(({ value }) => isFloat(types, value) || varies(types, value));
+  const sources = new Map<string, string[]>();
+  for (const { module, value } of kept) sources.set(module, [...(sources.get(module) ?? []), value]);
+  return sources;
 }
 
-type Borders = Pick<Module, 'input' | 'inputs' | 'outputs'>;
+const isFloat = (types: ReadonlyMap<string, ValueType>, value: string): boolean =>
+  DTYPES[types.get(value)?.dtype ?? 'bool'].kind === 'float';
+
+/** Whether an axis goes with the input, as activations' do and those of sizes don't. */
+const varies = (types: ReadonlyMap<string, ValueType>, value: string): boolean =>
+  types.get(value)?.dims.some((dim) => typeof dim === 'string') ?? false;
+
+type Borders = Pick<Module, 'inputs' | 'outputs'>;
 
 function borders(
   graph: ModelGraph,
@@ -78,7 +109,6 @@ function borders(
   nodes: readonly number[],
 ): Borders {
   const inside = new Set(nodes);
-  const isFloat = (value: string): boolean => DTYPES[types.get(value)?.dtype ?? 'bool'].kind === 'float';
   const inputs = new Set<string>();
   const outputs: string[] = [];
   for (const index of nodes) {
@@ -88,15 +118,31 @@ function borders(
     for (const value of node.output) {
       const leaves =
         graph.isOutput(value) || graph.consumers(value).some((consumer) => !inside.has(consumer));
-      if (leaves && isFloat(value)) outputs.push(value);
+      if (leaves && isFloat(types, value)) outputs.push(value);
     }
   }
-  const taken = [...inputs];
-  const isActivation = (value: string): boolean =>
-    !isCache(value) &&
-    (isFloat(value) || (types.get(value)?.dims.some((dim) => typeof dim === 'string') ?? false));
-  const input = taken.find((value) => isActivation(value) && isFloat(value)) ?? taken.find(isActivation);
-  return { input, inputs: taken, outputs: orderOutputs(graph, keepDependent(graph, nodes, input, outputs)) };
+  const taken = [...inputs].filter((value) => isFloat(types, value) || varies(types, value));
+  const flowing = taken.filter((value) => !isCache(value));
+  const input = flowing.find((value) => isFloat(types, value)) ?? flowing[0];
+  return {
+    inputs: input === undefined ? [] : [input, ...othersThere(graph, nodes, input, taken)],
+    outputs: orderOutputs(graph, keepDependent(graph, nodes, input, outputs)),
+  };
+}
+
+/** What else a module takes, as far as it exists when the module begins: when `input` is first used. */
+function othersThere(
+  graph: ModelGraph,
+  nodes: readonly number[],
+  input: string,
+  taken: readonly string[],
+): readonly string[] {
+  const begins = firstUse(graph, new Set(nodes), input);
+  return taken.filter((value) => value !== input && graph.producer(value) < begins);
+}
+
+function firstUse(graph: ModelGraph, inside: ReadonlySet<number>, value: string): number {
+  return graph.consumers(value).find((consumer) => inside.has(consumer)) ?? 0;
 }
 
 /** The key/value cache is fed, but it isn't what flows through a module. */
@@ -140,23 +186,29 @@ function orderHookPoints(graph: ModelGraph, modules: Iterable<Module>): HookPoin
       const boundary = Math.max(...module.outputs.map((value) => graph.producer(value))) + 1;
       points.push({ module, port: 'output', boundary });
     }
-    if (module.input !== undefined) {
-      const inside = new Set(module.nodes);
-      const boundary = graph.consumers(module.input).find((consumer) => inside.has(consumer)) ?? 0;
-      points.push({ module, port: 'input', boundary });
+    const [input] = module.inputs;
+    if (input !== undefined) {
+      points.push({ module, port: 'input', boundary: firstUse(graph, new Set(module.nodes), input) });
+    }
+    for (const source of module.sources) {
+      points.push({ module, port: 'source', source, boundary: graph.producer(source) + 1 });
     }
   }
   return points.sort(compareHookPoints);
 }
 
-/** Modules that share one value give it inner first, and take it outer first. */
+/** Modules that share one value give it inner first, and take it outer first; before that it is what made it. */
 function compareHookPoints(a: HookPoint, b: HookPoint): number {
   if (a.boundary !== b.boundary) return a.boundary - b.boundary;
-  if (a.port !== b.port) return a.port === 'output' ? -1 : 1;
+  if (a.port !== b.port) return PORTS.indexOf(a.port) - PORTS.indexOf(b.port);
+  // The outputs of one node, in its order: they were listed so, and sorting keeps that.
+  if (a.port === 'source') return 0;
   const deeper = depth(b.module.path) - depth(a.module.path);
   if (deeper !== 0) return a.port === 'output' ? deeper : -deeper;
   return a.module.path < b.module.path ? -1 : 1;
 }
+
+const PORTS: readonly Port[] = ['source', 'output', 'input'];
 
 const depth = (path: string): number => (path === '' ? 0 : path.split('.').length);
 

@@ -193,18 +193,19 @@ class Builder {
     const output = module?.outputs[0];
     if (!module || output === undefined) throw new Error(`The module ${path} has no output.`);
     const inside = new Set(module.nodes);
+    const [flowing] = module.inputs;
     const operand = this.#use(input);
     const rename = (value: string): string => {
-      if (value === '' || value === module.input) return value && operand;
+      if (value === '' || value === flowing) return value && operand;
       const tensor = graph.initializers.get(value);
       if (tensor) this.#initializers.set(value, tensor);
       return tensor ? value : `${name}/${value}`;
     };
-    for (const index of neededInside(this.#model, module.nodes, output, module.input)) {
+    for (const index of neededInside(this.#model, module.nodes, output, flowing)) {
       const node = graph.nodes[index];
       if (!node) continue;
       const outer = activationsOf(graph, node).find(
-        (value) => value !== module.input && !inside.has(graph.producer(value)),
+        (value) => value !== flowing && !inside.has(graph.producer(value)),
       );
       if (outer !== undefined) throw cannotApply(path, id, outer);
       this.#made.push({

@@ -31,7 +31,7 @@ it('plans thousands of writes and reads of one place, each read of the write bef
   }
   nodes.push({ kind: 'save', value: nodes.length - 1 });
   const moments = momentsOf(nodes);
-  const writes = moments.flatMap(({ write }) => write ?? []);
+  const writes = moments.flatMap(({ writes }) => writes);
   expect(writes).toHaveLength(PAIRS);
   for (const { node, before, of } of writes) expect(before).toBe(node === 1 ? of : `${of}@${node - 2}`);
   for (const { node, keys } of moments.flatMap(({ reads }) => reads)) {
@@ -49,7 +49,7 @@ it('plans thousands of writes at every module, in the order of the model', () =>
     nodes.push({ kind: 'read', place }, { kind: 'write', place, value: 2 * pair });
   }
   nodes.push({ kind: 'read', place: output('lm_head') }, { kind: 'save', value: nodes.length });
-  const writes = momentsOf(nodes).flatMap(({ write }) => write ?? []);
+  const writes = momentsOf(nodes).flatMap(({ writes }) => writes);
   expect(writes).toHaveLength(PAIRS);
   const ranks = writes.map(({ place }) => model.rank(place));
   expect(ranks).toEqual(ranks.toSorted((a, b) => a - b));

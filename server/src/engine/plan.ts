@@ -6,14 +6,24 @@
  * no hook of the same rank is left, or a write changes what the next one sees. Parts of the model are cut only
  * at block borders, at writes and at the end; what is read in between is one more output of its part.
  */
-import { type ErrorBody, type Graph, type GraphNode, operandsOf } from '@tracewire/protocol';
+import {
+  describePlace,
+  type ErrorBody,
+  type Graph,
+  type GraphNode,
+  operandsOf,
+  operatorFacts,
+  placeOf,
+  TracewireError,
+} from '@tracewire/protocol';
 import type { Model } from './model.ts';
-import { delivers, Reach } from './reach.ts';
+import { changesAt, delivers, Reach } from './reach.ts';
 import { type SegmentSpec, versionKey } from './segment.ts';
 import {
   compareHooks,
   type Hook,
   type PlannedWrite,
+  skipWrites,
   type ValueKey,
   Versions,
   valuesAt,
@@ -43,13 +53,14 @@ export interface Moment {
   readonly operations: readonly number[];
   /** Saves and logs whose values exist now. */
   readonly deliveries: readonly number[];
-  readonly write: PlannedWrite | undefined;
+  /** What a write or a skip then changes: one value, or a tuple's. */
+  readonly writes: readonly PlannedWrite[];
 }
 
 export interface Plan {
   readonly steps: readonly (PlannedSegment | Moment)[];
-  /** Writes that may change the version before them itself, for nothing looks at that any more. */
-  readonly inPlace: ReadonlySet<number>;
+  /** Versions that a write may make of the one before itself, for nothing looks at that any more. */
+  readonly inPlace: ReadonlySet<ValueKey>;
   readonly segmentsTotal: number;
   /** How many modules have run to their end once these segments have. */
   readonly modulesRun: (ran: readonly SegmentSpec[]) => number;
@@ -61,7 +72,7 @@ export interface Plan {
 
 /**
  * `tokens` is how many the pass takes in, padding included. Throws `no_hook` for a write that could not act on all that use
- * the value. The graph has been checked.
+ * the value, `unset` where what must run needs an output that a skip left without a value. The graph has been checked.
  */
 export function planRun(graph: Graph, model: Model, tokens: number): Plan {
   return new Planner(graph, model, tokens).plan();
@@ -84,13 +95,20 @@ class Planner {
   }
 
   plan(): Plan {
-    const { end, notReached, stoppedAfter } = this.#reach;
+    const { end, stoppedAfter } = this.#reach;
     const hooks = this.#hooks();
     const writes = new Versions(
-      hooks.flatMap((hook) => this.#asWrite(hook)),
+      hooks.flatMap((hook) => this.#asWrites(hook)),
       this.#model,
     );
-    const moments = this.#moments(hooks, writes);
+    const byNode = new Map(hooks.map((hook) => [hook.node, hook]));
+    const notReached = this.#reach.missed((read) => whyUnset(byNode.get(read), writes));
+    this.#refuseLost(hooks, notReached);
+    const moments = this.#moments(
+      hooks.filter(({ node }) => !notReached.has(node)),
+      writes,
+      notReached,
+    );
     const segments = this.#segments(end, moments, writes);
     return {
       steps: interleave(moments, segments),
@@ -102,45 +120,66 @@ class Planner {
     };
   }
 
-  /** Reads and writes that fire, in the order that they do. */
+  /** What would be written has no value, because of a skip; to leave the write out would be to change nothing, silently. */
+  #refuseLost(hooks: readonly Hook[], notReached: ReadonlyMap<number, ErrorBody>): void {
+    for (const { node, place } of hooks) {
+      const cause = notReached.get(node);
+      if (!cause || this.#nodes[node]?.kind === 'read') continue;
+      const message = `The value for ${describePlace(place)} isn’t there: ${cause.message}`;
+      throw new TracewireError({ code: 'unset', message, node, path: place.module, cause });
+    }
+  }
+
+  /** Reads, writes and skips that fire, in the order that they do. */
   #hooks(): Hook[] {
     const hooks = this.#nodes.flatMap((node, id): Hook[] => {
-      if (node.kind !== 'write' && !(node.kind === 'read' && this.#reach.needed.has(id))) return [];
-      const rank = this.#model.rank(node.place);
+      const place = changesAt(node);
+      if (!place || node.kind === 'stop' || !this.#reach.fires(place, id)) return [];
+      if (node.kind === 'read' && !this.#reach.needed.has(id)) return [];
+      const rank = this.#model.rank(place);
       const point = this.#model.tree.hookPoints[rank];
-      return point && this.#reach.reaches(node.place) ? [{ node: id, place: node.place, point, rank }] : [];
+      return point ? [{ node: id, place, point, rank, first: node.kind === 'skip' }] : [];
     });
     return hooks.sort(compareHooks);
   }
 
-  #asWrite(hook: Hook): WriteHook[] {
-    return this.#nodes[hook.node]?.kind === 'write' ? [{ ...hook, value: valuesAt(hook)[0] ?? '' }] : [];
+  #asWrites(hook: Hook): WriteHook[] {
+    const node = this.#nodes[hook.node];
+    if (node?.kind === 'write') return [{ ...hook, value: valuesAt(hook)[0] ?? '' }];
+    return node?.kind === 'skip' ? skipWrites(hook, tupleLength(node.value, this.#nodes, this.#model)) : [];
   }
 
-  #moments(hooks: readonly Hook[], writes: Versions): PlannedMoment[] {
+  #moments(
+    hooks: readonly Hook[],
+    writes: Versions,
+    notReached: ReadonlyMap<number, ErrorBody>,
+  ): PlannedMoment[] {
     const moments: MomentDraft[] = [draft(0)];
     const momentOf = new Map<number, number>();
     let rank = -1;
     for (const hook of hooks) {
       let moment = moments.at(-1) ?? draft(0);
-      if (hook.rank !== rank || moment.write) {
+      if (hook.rank !== rank || moment.writes.length > 0) {
         moment = draft(hook.point.boundary);
         moments.push(moment);
         rank = hook.rank;
       }
-      if (this.#nodes[hook.node]?.kind === 'write') moment.write = writes.planned(hook, this.#nodes);
-      else moment.reads.push(plannedRead(hook, writes));
+      if (this.#nodes[hook.node]?.kind === 'read') moment.reads.push(plannedRead(hook, writes));
+      else moment.writes = writes.planned(hook, this.#nodes);
       momentOf.set(hook.node, moments.length - 1);
     }
-    this.#placeOperations(moments, momentOf);
+    this.#placeOperations(moments, momentOf, notReached);
     return moments;
   }
 
   /** Everything else happens as soon as its operands exist. */
-  #placeOperations(moments: readonly MomentDraft[], momentOf: Map<number, number>): void {
+  #placeOperations(
+    moments: readonly MomentDraft[],
+    momentOf: Map<number, number>,
+    notReached: ReadonlyMap<number, ErrorBody>,
+  ): void {
     for (const [id, node] of this.#nodes.entries()) {
-      const isHook = node.kind === 'read' || node.kind === 'write' || node.kind === 'stop';
-      if (isHook || this.#reach.notReached.has(id)) continue;
+      if (placeOf(node) || notReached.has(id)) continue;
       if (!this.#reach.needed.has(id) && !delivers(node)) continue;
       const index = Math.max(0, ...operandsOf(node).map((operand) => momentOf.get(operand) ?? 0));
       momentOf.set(id, index);
@@ -156,7 +195,7 @@ class Planner {
     const wanted = new Set<ValueKey>();
     for (const moment of moments) {
       for (const read of moment.reads) for (const key of read.keys) wanted.add(key);
-      if (moment.write && (moment.write.selection || this.#batched)) wanted.add(moment.write.before);
+      for (const { partial, before } of moment.writes) if (partial || this.#batched) wanted.add(before);
     }
     const whole = writes.any ? undefined : asWholePass(this.#model, this.#tokens, end, wanted);
     if (whole) return [this.#whole(whole, wanted)];
@@ -199,6 +238,7 @@ class Planner {
     const names = new Map<string, string>();
     const versions = new Map<string, string>();
     for (const { node, value } of this.#model.ranges.uses(from, to, outputs)) {
+      refuseUnset(writes.unsetIn(node, value));
       const key = writes.usedBy(node, value);
       // The first version met keeps the value's name, so that a block fed with a written value is the same segment.
       const name = names.get(`${value} ${key}`) ?? (feeds.has(value) ? `${value}#${names.size}` : value);
@@ -210,10 +250,38 @@ class Planner {
   }
 }
 
+/** Why a read finds no value, if it doesn't. */
+function whyUnset(hook: Hook | undefined, writes: Versions): string | undefined {
+  for (const value of hook ? valuesAt(hook) : []) {
+    const why = hook && writes.unsetFor(hook, value);
+    if (why !== undefined) return why;
+  }
+  return undefined;
+}
+
+function refuseUnset(why: string | undefined): void {
+  if (why === undefined) return;
+  const message = `A part of the pass that must run needs a value that isn’t there: ${why}. Give the skip a tuple of all outputs.`;
+  throw new TracewireError({ code: 'unset', message });
+}
+
+/** How many values a tuple has that a node gives; undefined for one tensor. */
+function tupleLength(id: number, nodes: readonly GraphNode[], model: Model): number | undefined {
+  const node = nodes[id];
+  if (node?.kind === 'operator') {
+    const count = operatorFacts(node.operator)?.outputs.length ?? 1;
+    return count > 1 ? count : undefined;
+  }
+  if (node?.kind !== 'read' || node.place.port !== 'output' || node.place.member !== undefined)
+    return undefined;
+  const { outputs = [] } = model.tree.modules.get(node.place.module) ?? {};
+  return outputs.length > 1 ? outputs.length : undefined;
+}
+
 /** A read's versions of its place's values. */
 function plannedRead(hook: Hook, writes: Versions): MomentDraft['reads'][number] {
   const values = valuesAt(hook);
-  const tuple = hook.place.member === undefined && values.length > 1;
+  const tuple = values.length > 1;
   return { node: hook.node, keys: values.map((value) => writes.seenBy(hook, value)), of: values, tuple };
 }
 
@@ -231,15 +299,15 @@ function interleave(
   return steps;
 }
 
-/** Writes whose version before feeds no segment and no other write, and isn't read after them. */
-function unshared(moments: readonly Moment[], segments: readonly PlannedSegment[]): Set<number> {
+/** Versions whose version before feeds no segment and no other write, and isn't read after them. */
+function unshared(moments: readonly Moment[], segments: readonly PlannedSegment[]): Set<ValueKey> {
   const uses = new Map<ValueKey, number>();
   const count = (key: ValueKey, by: number): void => void uses.set(key, (uses.get(key) ?? 0) + by);
   for (const { feeds } of segments) for (const key of feeds.values()) count(key, 1);
-  for (const { write } of moments) if (write) count(write.before, 1);
-  const alone = new Set<number>();
-  for (const { reads, write } of moments.toReversed()) {
-    if (write && uses.get(write.before) === 1) alone.add(write.node);
+  for (const { writes } of moments) for (const { before } of writes) count(before, 1);
+  const alone = new Set<ValueKey>();
+  for (const { reads, writes } of moments.toReversed()) {
+    for (const { before, after } of writes) if (uses.get(before) === 1) alone.add(after);
     for (const { keys } of reads) for (const key of keys) count(key, 1);
   }
   return alone;
@@ -253,7 +321,7 @@ interface MomentDraft {
   reads: { node: number; keys: ValueKey[]; of: readonly string[]; tuple: boolean }[];
   operations: number[];
   deliveries: number[];
-  write: PlannedWrite | undefined;
+  writes: readonly PlannedWrite[];
 }
 
 const draft = (boundary: number): MomentDraft => ({
@@ -262,5 +330,5 @@ const draft = (boundary: number): MomentDraft => ({
   reads: [],
   operations: [],
   deliveries: [],
-  write: undefined,
+  writes: [],
 });

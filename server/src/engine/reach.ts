@@ -2,10 +2,12 @@
 import {
   describePlace,
   type ErrorBody,
+  findSkipped,
   type Graph,
   type GraphNode,
   operandsOf,
   type Place,
+  placeOf,
 } from '@tracewire/protocol';
 import type { Model } from './model.ts';
 import type { HookPoint } from './modules.ts';
@@ -18,41 +20,42 @@ export class Reach {
    */
   readonly #limits: readonly number[];
   readonly #model: Model;
+  readonly #nodes: readonly GraphNode[];
+  /** Hooks inside skipped modules, with the module. */
+  readonly #skipped: ReadonlyMap<number, string>;
   /** Index of the first node of the model that isn't run. */
   readonly end: number;
   /** Nodes of the graph that a save, a log, or a write that fires needs. */
   readonly needed: ReadonlySet<number>;
   /** The module after which the pass ends, if others would follow. */
   readonly stoppedAfter: string | undefined;
-  /** Nodes of the graph whose values will not come to be, and why. */
-  readonly notReached: ReadonlyMap<number, ErrorBody>;
   readonly #hookPoints: readonly HookPoint[];
 
   constructor(graph: Graph, model: Model) {
-    const { nodes } = graph;
+    this.#nodes = graph.nodes;
     this.#model = model;
+    this.#skipped = findSkipped(graph.nodes);
     this.#hookPoints = model.tree.hookPoints;
-    const { limits, needed } = explore(graph, model);
+    const { limits, needed } = explore(graph, model, this.#skipped);
     this.#limits = limits;
     this.needed = needed;
     const last = Math.max(...this.#limits);
     this.end = this.#hookPoints[last]?.boundary ?? 0;
     this.stoppedAfter = this.#findLastModule(last);
-    this.notReached = this.#findMissed(nodes);
   }
 
-  /** Whether the place's invoke goes on to it. */
-  reaches(place: Place): boolean {
-    return isWithin(this.#limits, place, this.#model);
+  /** Whether a node's invoke goes on to its place, and no skip around it keeps it from there. */
+  fires(place: Place, node: number): boolean {
+    return !this.#skipped.has(node) && isWithin(this.#limits, place, this.#model);
   }
 
-  /** How many modules have run to their end: those whose last node is in a segment that runs. */
+  /** How many modules have run to their end: those whose last node ran. A module whose output was replaced need not have. */
   modulesRun(ran: readonly SegmentSpec[]): number {
+    const nodes = new Set(
+      ran.flatMap(({ from, to, outputs }) => this.#model.ranges.nodes(from, to, outputs)),
+    );
     return this.#hookPoints.filter(
-      ({ port, boundary }) =>
-        port === 'output' &&
-        boundary <= this.end &&
-        ran.some(({ from, to }) => from < boundary && boundary <= to),
+      ({ port, boundary }) => port === 'output' && boundary <= this.end && nodes.has(boundary - 1),
     ).length;
   }
 
@@ -65,24 +68,43 @@ export class Reach {
     return more ? last?.module.path : undefined;
   }
 
-  #findMissed(nodes: readonly GraphNode[]): Map<number, ErrorBody> {
+  /** Nodes of the graph whose values will not come to be, and why. `unset` tells of reads that find no value. */
+  missed(unset: (read: number) => string | undefined): Map<number, ErrorBody> {
     const who = this.#limits.length > 1 ? (invoke: number) => `invoke ${invoke}` : () => 'the forward pass';
     const ends = this.#limits.map((limit, invoke) => {
       const last = this.#findLastModule(limit);
       return last === undefined ? '' : `: ${who(invoke)} stopped after ${last}`;
     });
     const missed = new Map<number, ErrorBody>();
-    for (const [id, node] of nodes.entries()) {
+    for (const [id, node] of this.#nodes.entries()) {
       const operand = operandsOf(node).find((operand) => missed.has(operand));
       const cause = operand === undefined ? undefined : missed.get(operand);
       if (cause) missed.set(id, cause);
-      else if (node.kind === 'read' && !this.reaches(node.place) && this.needed.has(id)) {
-        const where = ends[node.place.invoke ?? 0] ?? '';
-        const message = `Accessing value before it's been set. ${describePlace(node.place)} was not reached${where}.`;
-        missed.set(id, { code: 'not_reached', message, node: id, path: node.place.module });
+      else if (node.kind === 'read' && this.needed.has(id)) {
+        const error = this.#missedRead(node.place, id, ends[node.place.invoke ?? 0] ?? '', unset);
+        if (error) missed.set(id, error);
       }
     }
     return missed;
+  }
+
+  #missedRead(
+    place: Place,
+    node: number,
+    stopped: string,
+    unset: (read: number) => string | undefined,
+  ): ErrorBody | undefined {
+    const facts = { node, path: place.module };
+    const begins = `Accessing value before it's been set. ${describePlace(place)}`;
+    if (this.fires(place, node)) {
+      const why = unset(node);
+      return why === undefined
+        ? undefined
+        : { code: 'unset', message: `${begins} has no value: ${why}.`, ...facts };
+    }
+    const skipped = this.#skipped.get(node);
+    const why = skipped === undefined ? stopped : `: ${skipped} was skipped, so nothing inside it ran`;
+    return { code: 'not_reached', message: `${begins} was not reached${why}.`, ...facts };
   }
 }
 
@@ -95,12 +117,16 @@ export function delivers(node: GraphNode): boolean {
  * How far each invoke goes, and which nodes have values that those that act need, directly or not. What one invoke writes
  * may need what another has further on, which takes that one on to writes of its own, and so on: each node is met once.
  */
-function explore({ nodes, invokes }: Graph, model: Model): { limits: number[]; needed: Set<number> } {
+function explore(
+  { nodes, invokes }: Graph,
+  model: Model,
+  skipped: ReadonlyMap<number, string>,
+): { limits: number[]; needed: Set<number> } {
   const stops = firstStops(nodes, model);
   const limits = invokes.map((_, invoke) => stops.get(invoke) ?? -1);
   const needed = new Set<number>();
   const acting = nodes.flatMap((node, id) => (delivers(node) ? [id] : []));
-  const waiting = invokes.map((_, invoke) => writesOf(invoke, nodes, model));
+  const waiting = invokes.map((_, invoke) => changesOf(invoke, nodes, model, skipped));
   /** A write needs no more than its invoke has already come to, so it never makes that one longer. */
   const releaseWrites = (invoke: number): void => {
     const writes = waiting[invoke] ?? [];
@@ -117,7 +143,7 @@ function explore({ nodes, invokes }: Graph, model: Model): { limits: number[]; n
       needed.add(operand);
       acting.push(operand);
     }
-    if (node?.kind !== 'read') continue;
+    if (node?.kind !== 'read' || skipped.has(id)) continue;
     const { invoke = 0 } = node.place;
     if (stops.has(invoke) || isWithin(limits, node.place, model)) continue;
     limits[invoke] = model.rank(node.place);
@@ -126,15 +152,26 @@ function explore({ nodes, invokes }: Graph, model: Model): { limits: number[]; n
   return { limits, needed };
 }
 
-/** An invoke's writes, the first in the total order last. */
-function writesOf(invoke: number, nodes: readonly GraphNode[], model: Model): { id: number; rank: number }[] {
+/** An invoke's writes and skips that no skip around them silences, the first in the total order last. */
+function changesOf(
+  invoke: number,
+  nodes: readonly GraphNode[],
+  model: Model,
+  skipped: ReadonlyMap<number, string>,
+): { id: number; rank: number }[] {
   return nodes
-    .flatMap((node, id) =>
-      node.kind === 'write' && (node.place.invoke ?? 0) === invoke
-        ? [{ id, rank: model.rank(node.place) }]
-        : [],
-    )
+    .flatMap((node, id) => {
+      const place = node.kind === 'write' || node.kind === 'skip' ? changesAt(node) : undefined;
+      const acts = place && (place.invoke ?? 0) === invoke && !skipped.has(id);
+      return acts ? [{ id, rank: model.rank(place) }] : [];
+    })
     .sort((a, b) => b.rank - a.rank);
+}
+
+/** Where a hook is in the plan. A skip changes what its module gives, though its value is there when the module begins. */
+export function changesAt(node: GraphNode): Place | undefined {
+  if (node.kind !== 'skip') return placeOf(node);
+  return { module: node.module, port: 'output', invoke: node.invoke };
 }
 
 function firstStops(nodes: readonly GraphNode[], model: Model): Map<number, number> {

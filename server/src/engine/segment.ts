@@ -30,6 +30,7 @@ export class Ranges {
   readonly #made = new LRUCache<string, readonly string[]>({ max: REMEMBERED });
   readonly #leaving = new LRUCache<string, readonly string[]>({ max: REMEMBERED });
   readonly #uses = new LRUCache<string, readonly Use[]>({ max: REMEMBERED });
+  readonly #nodes = new LRUCache<string, readonly number[]>({ max: REMEMBERED });
 
   constructor(graph: ModelGraph) {
     this.#graph = graph;
@@ -51,10 +52,17 @@ export class Ranges {
     );
   }
 
+  /** The nodes that run in a range to make the wanted values, ascending. */
+  nodes(from: number, to: number, wanted: readonly string[]): readonly number[] {
+    return remember(this.#nodes, JSON.stringify([from, to, wanted]), () =>
+      nodesFor(this.#graph, from, to, wanted),
+    );
+  }
+
   /** What a range takes from before it to make the wanted values: which node uses which value, in order. */
   uses(from: number, to: number, wanted: readonly string[]): readonly Use[] {
     return remember(this.#uses, JSON.stringify([from, to, wanted]), () =>
-      nodesFor(this.#graph, from, to, wanted).flatMap((node) =>
+      this.nodes(from, to, wanted).flatMap((node) =>
         activationsOf(this.#graph, this.#graph.nodes[node])
           .filter((value) => this.#graph.producer(value) < from)
           .map((value) => ({ node, value })),

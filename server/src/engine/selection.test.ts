@@ -19,6 +19,30 @@ describe('writing a selection', () => {
     expect(write([{}, { step: -2 }], float([2], 8, 9))).toEqual([9, 1, 8, 9, 4, 8]);
     expect(write([{ start: -5, end: 50 }, 1], float([2], 8, 9))).toEqual([0, 8, 2, 3, 9, 5]);
     expect(write([{ start: 1, end: 1 }], float([1], 9))).toEqual([0, 1, 2, 3, 4, 5]);
+    expect(write([{}, { indices: [2, 0] }], float([2], 8, 9))).toEqual([9, 1, 8, 9, 4, 8]);
+    expect(write([{ indices: [-1] }, { indices: [-1, 0, 0] }], float([1, 3], 7, 8, 9))).toEqual([
+      0, 1, 2, 9, 4, 7,
+    ]);
+    expect(write([{ indices: [] }], float([], 9))).toEqual([0, 1, 2, 3, 4, 5]);
+  });
+
+  it('leaves what the mask does not choose', () => {
+    const masked = (selection: Selection, value: TensorLike, dims: number[], ...mask: number[]): number[] =>
+      [
+        ...writeSelection(grid, selection, value, { dtype: 'bool', dims, data: Uint8Array.from(mask) }).data,
+      ].map(Number);
+    expect(masked([], float([], 9), [3], 1, 0, 1)).toEqual([9, 1, 9, 9, 4, 9]);
+    expect(masked([], float([2, 1], 8, 9), [2, 1], 0, 1)).toEqual([0, 1, 2, 9, 9, 9]);
+    expect(masked([1, { indices: [2, 0] }], float([2], 8, 9), [2], 0, 1)).toEqual([0, 1, 2, 9, 4, 5]);
+    expect(masked([], float([], 9), [], 0)).toEqual([0, 1, 2, 3, 4, 5]);
+    for (const [dtype, dims] of [
+      ['bool', [2]],
+      ['bool', [1, 2, 3]],
+      ['uint8', [3]],
+    ] as const)
+      expect(() =>
+        writeSelection(grid, [], float([], 9), { dtype, dims: [...dims], data: new Uint8Array(6) }),
+      ).toThrow(/mask/);
   });
 
   it('broadcasts the value', () => {
@@ -34,6 +58,8 @@ describe('writing a selection', () => {
   it.each<[Selection, TensorLike, string]>([
     [[2], float([3], 1, 2, 3), 'bad_selection'],
     [[{ step: 0 }], float([], 1), 'bad_selection'],
+    [[{}, { indices: [0, 3] }], float([], 1), 'bad_selection'],
+    [[{}, { indices: [0, 1] }], float([3], 1, 2, 3), 'wrong_dims'],
     [[0, 0, 0], float([], 1), 'bad_selection'],
     [[0], float([2], 1, 2), 'wrong_dims'],
     [[0, 0], float([1, 1], 1), 'wrong_dims'],

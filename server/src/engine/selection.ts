@@ -9,9 +9,9 @@ import {
 } from '@tracewire/protocol';
 
 interface Axis {
-  readonly start: number;
-  readonly step: number;
   readonly count: number;
+  /** The index on the target's axis of the selection's i-th. */
+  readonly at: (i: number) => number;
   /** Whether the axis stays in the selection's dims; an index drops it. */
   readonly kept: boolean;
 }
@@ -29,20 +29,32 @@ export function checkFits(
 }
 
 /**
- * A copy of `target` whose selected part is `value`, broadcast to the selection's dims. Throws `bad_selection`
- * for an index outside the dims, `wrong_dims` or `wrong_dtype` for a value that doesn't fit.
+ * A copy of `target` whose selected part is `value`, broadcast to the selection's dims, where the mask, broadcast
+ * likewise, is true. Throws `bad_selection` for an index outside the dims, `wrong_dims` or `wrong_dtype` for a value or
+ * a mask that doesn't fit.
  */
-export function writeSelection(target: TensorLike, selection: Selection, value: TensorLike): TensorLike {
+export function writeSelection(
+  target: TensorLike,
+  selection: Selection,
+  value: TensorLike,
+  mask: TensorLike = ALL,
+): TensorLike {
+  if (mask.dtype !== 'bool') throw misfit('wrong_dtype', 'bool', mask.dtype, 'mask');
   if (value.dtype !== target.dtype) throw misfit('wrong_dtype', target.dtype, value.dtype);
   const axes = resolveSelection(selection, target.dims);
   const selected = axes.filter(({ kept }) => kept).map(({ count }) => count);
+  const wanted = `dims that broadcast to [${selected.join(', ')}]`;
   const source = broadcastStrides(value.dims, selected);
-  if (!source)
-    throw misfit('wrong_dims', `dims that broadcast to [${selected.join(', ')}]`, describeTensor(value));
+  if (!source) throw misfit('wrong_dims', wanted, describeTensor(value));
+  const chosen = broadcastStrides(mask.dims, selected);
+  if (!chosen) throw misfit('wrong_dims', wanted, describeTensor(mask), 'mask');
   const data = target.data.slice();
-  copy(data, value.data, axes, stridesOf(target.dims), source);
+  copy(data, value.data, mask.data, axes, { target: stridesOf(target.dims), source, mask: chosen });
   return { dtype: target.dtype, dims: target.dims, data };
 }
+
+/** The mask that leaves nothing out. */
+const ALL: TensorLike = { dtype: 'bool', dims: [], data: Uint8Array.of(1) };
 
 function resolveSelection(selection: Selection, dims: readonly number[]): Axis[] {
   if (selection.length > dims.length) {
@@ -50,11 +62,18 @@ function resolveSelection(selection: Selection, dims: readonly number[]): Axis[]
   }
   return dims.map((dim, axis) => {
     const entry = selection[axis] ?? {};
-    if (typeof entry !== 'number') return range(entry.start, entry.end, entry.step ?? 1, dim);
-    const index = entry < 0 ? entry + dim : entry;
-    if (index < 0 || index >= dim)
-      throw badSelection(`index ${entry} is outside axis ${axis}, which has ${dim}`);
-    return { start: index, step: 1, count: 1, kept: false };
+    const within = (index: number): number => {
+      const found = index < 0 ? index + dim : index;
+      if (found >= 0 && found < dim) return found;
+      throw badSelection(`index ${index} is outside axis ${axis}, which has ${dim}`);
+    };
+    if (typeof entry === 'number') {
+      const index = within(entry);
+      return { count: 1, at: () => index, kept: false };
+    }
+    if (!('indices' in entry)) return range(entry.start, entry.end, entry.step ?? 1, dim);
+    const indices = entry.indices.map(within);
+    return { count: indices.length, at: (i) => indices[i] ?? 0, kept: true };
   });
 }
 
@@ -71,7 +90,8 @@ function range(start: number | undefined, end: number | undefined, step: number,
       : clamp(start, step > 0 ? 0 : -1, step > 0 ? dim : dim - 1);
   const last =
     end === undefined ? (step > 0 ? dim : -1) : clamp(end, step > 0 ? 0 : -1, step > 0 ? dim : dim - 1);
-  return { start: first, step, count: Math.max(0, Math.ceil((last - first) / step)), kept: true };
+  const count = Math.max(0, Math.ceil((last - first) / step));
+  return { count, at: (i) => first + i * step, kept: true };
 }
 
 function stridesOf(dims: readonly number[]): number[] {
@@ -92,42 +112,51 @@ function broadcastStrides(dims: readonly number[], wanted: readonly number[]): n
     : undefined;
 }
 
+interface Strides {
+  readonly target: readonly number[];
+  /** Of the axes that the selection keeps. */
+  readonly source: readonly number[];
+  readonly mask: readonly number[];
+}
+
 function copy(
   target: TensorLike['data'],
   source: TensorLike['data'],
+  mask: TensorLike['data'],
   axes: readonly Axis[],
-  targetStrides: readonly number[],
-  sourceStrides: readonly number[],
+  strides: Strides,
 ): void {
   if (elementCount(axes.map(({ count }) => count)) === 0) return;
-  const walk = (axis: number, keptAxis: number, to: number, from: number): void => {
+  const walk = (axis: number, keptAxis: number, to: number, from: number, chosen: number): void => {
     const selected = axes[axis];
     if (!selected) {
-      target[to] = source[from] as never;
+      if (mask[chosen]) target[to] = source[from] as never;
       return;
     }
-    const stride = targetStrides[axis] ?? 1;
-    const step = selected.kept ? (sourceStrides[keptAxis] ?? 0) : 0;
+    const stride = strides.target[axis] ?? 1;
+    const step = selected.kept ? (strides.source[keptAxis] ?? 0) : 0;
+    const maskStep = selected.kept ? (strides.mask[keptAxis] ?? 0) : 0;
+    const next = keptAxis + (selected.kept ? 1 : 0);
     for (let i = 0; i < selected.count; i++) {
-      walk(
-        axis + 1,
-        keptAxis + (selected.kept ? 1 : 0),
-        to + (selected.start + i * selected.step) * stride,
-        from + i * step,
-      );
+      walk(axis + 1, next, to + selected.at(i) * stride, from + i * step, chosen + i * maskStep);
     }
   };
-  walk(0, 0, 0, 0);
+  walk(0, 0, 0, 0, 0);
 }
 
 function badSelection(why: string): TracewireError {
   return new TracewireError({ code: 'bad_selection', message: `The selection does not fit: ${why}.` });
 }
 
-function misfit(code: 'wrong_dims' | 'wrong_dtype', wanted: string, got: string): TracewireError {
+function misfit(
+  code: 'wrong_dims' | 'wrong_dtype',
+  wanted: string,
+  got: string,
+  what = 'written value',
+): TracewireError {
   return new TracewireError({
     code,
-    message: `The written value does not fit: wanted ${wanted}, got ${got}.`,
+    message: `The ${what} does not fit: wanted ${wanted}, got ${got}.`,
     wanted,
     got,
   });

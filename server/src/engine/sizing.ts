@@ -126,7 +126,9 @@ function operatorSizes(
 /** Where the description's dims don't tell, the module's own sizes count for nothing: it is trusted as the model is. */
 function appliedSize({ module: path }: NodeOf<'apply'>, operand: Sized | undefined, model: Model): Sized {
   const module = model.tree.modules.get(path);
-  const [input, output] = [module?.input, module?.outputs[0]].map((value) => model.types.get(value ?? ''));
+  const [input, output] = [module?.inputs[0], module?.outputs[0]].map((value) =>
+    model.types.get(value ?? ''),
+  );
   const shape = applied(input?.dims ?? [], output?.dims ?? [], operand ?? {});
   return { dtype: output?.dtype ?? 'float32', ...shape, most: mostOf(shape) ?? 0 };
 }

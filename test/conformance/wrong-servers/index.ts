@@ -12,6 +12,8 @@ import { foreignCodes } from './foreign-codes.ts';
 import { hidesWarnings } from './hides-warnings.ts';
 import { ignoresCancel } from './ignores-cancel.ts';
 import { ignoresInvokes } from './ignores-invokes.ts';
+import { ignoresMasks } from './ignores-masks.ts';
+import { ignoresSkips } from './ignores-skips.ts';
 import { ignoresWindow } from './ignores-window.ts';
 import { ignoresWrites } from './ignores-writes.ts';
 import { lateLog } from './late-log.ts';
@@ -48,6 +50,8 @@ export const WRONG_SERVERS: readonly WrongServer[] = [
   hidesWarnings,
   ignoresCancel,
   ignoresInvokes,
+  ignoresMasks,
+  ignoresSkips,
   ignoresWindow,
   ignoresWrites,
   lateLog,

@@ -205,12 +205,14 @@ BRIEF_ERROR = Map({"code": CODE, "message": Str("m", 0, 10000)})
 PEER = Map({"name": Name("n"), "version": Name("1")})
 VALUE = Map({"tensor": Bytes()}, sole=True)
 PLACE = Map({"module": Str("h", 0, 512), "port": Enum("output"), "member?": Uint(0), "invoke?": Uint(0)})
+SOURCE_PLACE = Map({"module": Str("h", 0, 512), "port": Fixed("source"), "source": Name("v")})
 RANGE = Map({"start?": Integer(), "end?": Integer(), "step?": Integer()})
 NODES = {
     "constant": {"tensor": Bytes()},
     "parameter": {"name": Name("w")},
     "read": {"place": PLACE},
-    "write": {"place": PLACE, "value": Uint(0), "selection?": List(RANGE, 0, 8)},
+    "write": {"place": PLACE, "value": Uint(0), "selection?": List(RANGE, 0, 8), "mask?": Uint(0)},
+    "skip": {"module": Name("h"), "value": Uint(0), "invoke?": Uint(0)},
     "stop": {"place": PLACE},
     "operator": {"operator": Name("Op"), "inputs": List(Uint(0), 0, 64), "attributes?": Free()},
     "member": {"of": Uint(0), "index": Uint(0)},
@@ -219,6 +221,16 @@ NODES = {
     "log": {"text?": Str("t", 0, 10000), "value?": Uint(0)},
 }
 PORT_TYPE = Map({"name": Name("h"), "dtype": Enum("float32"), "dims": List(Fixed(4)), "mixed?": Is(True)})
+SOURCE_TYPE = Map(
+    {
+        "name": Name("h"),
+        "operator": Name("Op"),
+        "dtype": Enum("float32"),
+        "dims": List(Fixed(4)),
+        "mixed?": Is(True),
+        "order": Uint(),
+    }
+)
 MODEL_TYPE = Map(
     {
         "name": Name("m"),
@@ -228,6 +240,7 @@ MODEL_TYPE = Map(
         "opset": Uint(),
         "contextLength?": Uint(),
         "vocabularySize?": Uint(),
+        "attention?": Map({"heads": Uint(), "keyValueHeads": Uint(), "headSize": Uint()}),
         "blocks": List(Name("h")),
         "modules": List(
             Map(
@@ -235,9 +248,10 @@ MODEL_TYPE = Map(
                     "path": Str("h", 0, 512),
                     "class?": Name("C"),
                     "order": Map({"input?": Uint(), "output?": Uint()}),
-                    "input?": PORT_TYPE,
+                    "inputs": List(PORT_TYPE),
                     "outputs": List(Fixed({"name": "h", "dtype": "bool", "dims": []})),
                     "missing?": Str("m"),
+                    "sources?": List(SOURCE_TYPE),
                 }
             )
         ),
@@ -302,6 +316,22 @@ MESSAGES = {
         "progress": {"run": Id("r"), "done": Uint(), "total": Uint(), "phase?": Enum("loading")},
     },
 }
+
+
+def make_source_rejections():
+    """A place with the port `source` needs its name, and no other has one."""
+    for label, value, path in SOURCE_PLACE.wrong():
+        if label.startswith(("source/", "list")):
+            header = run_of({"kind": "read", "place": value})
+            reject("fields", f"run/read/source-place/{label}", "client", frame(pack(header)), "bad_message", "",
+                   f"graph.nodes.0.place{path}", "3.1")  # fmt: skip
+    unasked = run_of({"kind": "read", "place": {**PLACE.sample, "source": "v"}})
+    reject("fields", "run/read/source-place/with-output", "client", frame(pack(unasked)), "bad_message", "",
+           "graph.nodes.0.place.source", "3.1")  # fmt: skip
+    too_many = Many(0, 65537)
+    listed = run_of({"kind": "write", "place": PLACE.sample, "value": 0, "selection": [{"indices": too_many}]})
+    reject("fields", "run/write/selection/indices-long", "client", frame(pack(listed)), "bad_message", "",
+           "graph.nodes.0.selection.0.indices", "3.2")  # fmt: skip
 
 
 def make_field_rejections():

@@ -48,6 +48,15 @@ def make_client():
     client("run/write-selection-empty", run_of({**write, "selection": []}), "an empty selection takes every axis")
     entries = [0, -1, {}, {"start": 1}, {"end": -1}, {"step": -2}, {"start": 0, "end": 4, "step": 2}, 7]
     client("run/write-selection", run_of({**write, "selection": entries}), "8 entries of every shape")
+    at = {"module": "h.0.attn", "port": "source", "source": "/h.0/attn/Softmax_output_0"}
+    client("run/read-source", run_of({"kind": "read", "place": at}), "an inner value")
+    client("run/read-input-member", run_of({"kind": "read", "place": place(port="input", member=1)}), "another input")
+    client("run/write-mask", run_of({**write, "mask": 0}), "only where the mask is true")
+    listed = [{"indices": [0, -1, 5]}, {"indices": []}, 0, {}]
+    client("run/write-indices", run_of({**write, "selection": listed, "mask": 1}), "lists of indices")
+    client("run/skip", run_of({"kind": "skip", "module": "h.0", "value": 0}), "a value stands for a module")
+    skip = {"kind": "skip", "module": "h.0", "value": 0, "invoke": 1}
+    client("run/skip-invoke", run_of(skip), "for one prompt of several")
     client("run/operator", run_of({"kind": "operator", "operator": "Add", "inputs": [0, 0]}), "no attributes")
     operator = {"kind": "operator", "operator": "Op", "inputs": []}
     client("run/operator-attributes-empty", run_of({**operator, "attributes": {}}), "an empty map of attributes")
@@ -75,13 +84,17 @@ def make_server():
     server("welcome/models", {**WELCOME, "models": ["m", "n"]}, "the first is the default")
     server("description", {"type": "description", "request": 1, "description": MODEL}, "")
     flat = {"name": "f", "dtype": "float32", "dims": ["batch * sequence", 4], "mixed": True}
-    ports = {"input": PORT, "outputs": [PORT, {"name": "k", "dtype": "int64", "dims": []}, flat]}
+    source = {**PORT, "name": "/h/Softmax_output_0", "operator": "Softmax", "order": 3}
+    bare_source = {"name": "n", "operator": "Shape", "dtype": "int64", "dims": [], "mixed": True, "order": 4}
+    outputs = [PORT, {"name": "k", "dtype": "int64", "dims": []}, flat]
+    ports = {"inputs": [PORT, PORT], "sources": [source, bare_source], "outputs": outputs}
     full = {**MODULE, "class": "Block", "order": {"input": 0, "output": 1}, **ports, "missing": ""}
-    missing = {"path": "", "order": {}, "outputs": [], "missing": "Dropout is not in the exported model."}
+    missing = {"path": "", "order": {}, "inputs": [], "outputs": [], "missing": "Dropout is not in the exported model."}
     parameter = {"name": "w", "dtype": "float16", "dims": [2, 3]}
     scalar = {"name": "s", "dtype": "bool", "dims": []}
     model = {**MODEL, "contextLength": 1024, "vocabularySize": 50257, "modules": [full, missing]}
     model["parameters"] = [parameter, scalar]
+    model["attention"] = {"heads": 4, "keyValueHeads": 2, "headSize": 32}
     server("description/full", {"type": "description", "request": 1, "description": model}, "every optional field")
     bare = {**MODEL, "blocks": [], "modules": []}
     server("description/empty-lists", {"type": "description", "request": 0, "description": bare}, "nothing in it")

@@ -32,7 +32,7 @@ WELCOME = {"type": "welcome", "protocol": 1, "server": {"name": "s", "version": 
            "capabilities": [], "opset": 21, "models": ["m"], "limits": LIMITS}  # fmt: skip
 REPORT = {"modulesRun": 1, "modulesTotal": 2, "segmentsRun": 3, "segmentsTotal": 4, "tokens": 5, "milliseconds": 1.5}
 PORT = {"name": "h", "dtype": "float32", "dims": ["batch", "sequence", 4]}
-MODULE = {"path": "h.0", "order": {"output": 0}, "outputs": [PORT]}
+MODULE = {"path": "h.0", "order": {"output": 0}, "inputs": [], "outputs": [PORT]}
 MODEL = {"name": "m", "id": "sha256:0", "architecture": "A", "exporter": "other", "opset": 21, "blocks": ["h.0"],
          "modules": [MODULE], "parameters": []}  # fmt: skip
 FULL_ERROR = {

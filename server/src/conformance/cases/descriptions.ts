@@ -1,6 +1,5 @@
 /** Section 4: a description agrees with itself. */
 
-import { portsOf } from '@tracewire/protocol';
 import type { ConformanceCase } from '../cases.ts';
 import { brief, check, mustEqual } from '../mismatch.ts';
 
@@ -40,9 +39,10 @@ export const DESCRIPTIONS: readonly ConformanceCase[] = [
     requirements: ['R-178', 'R-289'],
     shows: 'an axis is a size, `?`, a symbol, or symbols with + and * between them',
     run: async ({ model }) => {
-      const ports = model.description.modules.flatMap((module) => [
-        ...portsOf(module, 'input'),
-        ...portsOf(module, 'output'),
+      const ports = model.description.modules.flatMap(({ inputs, outputs, sources = [] }) => [
+        ...inputs,
+        ...outputs,
+        ...sources,
       ]);
       const names = ports.flatMap(({ dims }) => dims.filter((dim) => typeof dim === 'string'));
       const wrong = [...new Set(names)].filter((name) => !AXIS.test(name));

@@ -9,16 +9,16 @@ import { Sketch } from '../sketch.ts';
 import { areClose, mustBeClose, numbersOf, oneTensor } from '../tensors.ts';
 
 /** Runs a sketch to its end, which must be `completed`. */
-async function complete({ open }: CaseContext, sketch: Sketch): Promise<RunView> {
+export async function complete({ open }: CaseContext, sketch: Sketch): Promise<RunView> {
   const view = (await open()).run(sketch.request);
   await view.ended('completed');
   return view;
 }
 
-const numbers = (view: RunView, save: number): number[] => numbersOf(oneTensor(view.value(save)));
+export const numbers = (view: RunView, save: number): number[] => numbersOf(oneTensor(view.value(save)));
 const isZero = (list: readonly number[]): boolean => list.every((number) => number === 0);
 
-function mustBeZero(what: string, list: readonly number[]): void {
+export function mustBeZero(what: string, list: readonly number[]): void {
   check(list.length > 0 && isZero(list), `${what} all 0`, () => brief(list.slice(0, 6)));
 }
 
@@ -27,13 +27,13 @@ function mustNotBeZero(what: string, list: readonly number[]): void {
 }
 
 /** Replaces a place's value by zeros of its dtype and dims. */
-function writeZeros(sketch: Sketch, place: Place): number {
+export function writeZeros(sketch: Sketch, place: Place): number {
   const value = sketch.read(place);
   return sketch.write(place, sketch.operator('Sub', [value, value]));
 }
 
 /** The value of a place in a run of its own. */
-async function plainValue(context: CaseContext, place: Place): Promise<TensorLike> {
+export async function plainValue(context: CaseContext, place: Place): Promise<TensorLike> {
   const sketch = new Sketch({ ids: context.model.ids });
   const save = sketch.saveRead(place);
   return oneTensor((await complete(context, sketch)).value(save));
@@ -434,7 +434,7 @@ const STOPS: readonly ConformanceCase[] = [
       'a stop at an input ends the pass before the module: its output is not_reached, its input is there',
     run: async (context) => {
       const module = context.model.flowing.find(
-        ({ path, input, order }) => path !== '' && input && order.input !== undefined,
+        ({ path, inputs, order }) => path !== '' && inputs.length > 0 && order.input !== undefined,
       );
       if (!module) throw new NotApplicable('no module has an input');
       const sketch = new Sketch({ ids: context.model.ids });

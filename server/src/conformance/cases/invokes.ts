@@ -2,7 +2,7 @@
 import type { ErrorCode, Place, TensorLike } from '@tracewire/protocol';
 import type { CaseContext, ConformanceCase } from '../cases.ts';
 import { brief, check, mustEqual, NotApplicable } from '../mismatch.ts';
-import { type FlowingModule, outputOf } from '../model-facts.ts';
+import { type FlowingModule, inputOf, outputOf } from '../model-facts.ts';
 import type { RunView } from '../run-view.ts';
 import { Sketch } from '../sketch.ts';
 import { areClose, mustBeClose, numbersOf, oneTensor } from '../tensors.ts';
@@ -332,6 +332,30 @@ const shared = invokesCase(
   },
 );
 
+const skips = invokesCase(
+  'invokes-skip',
+  ['R-220'],
+  'a skip of one invoke stands for the block in that one alone',
+  async (context) => {
+    const { last } = places(context);
+    const [, block] = context.model.blocks;
+    const sketch = sketchOf(context);
+    const taken = sketch.read(within(inputOf(block), 1));
+    sketch.add({ kind: 'skip', module: block.path, value: taken, invoke: 1 });
+    const wanted = sketch.save(taken);
+    const given = sketch.saveRead(within(outputOf(block), 1));
+    const others = [0, 2].map((invoke) => sketch.saveRead(within(last, invoke)));
+    const changed = sketch.saveRead(within(last, 1));
+    const view = await complete(context, sketch);
+    mustBeClose('the output', numbers(view, given), numbers(view, wanted));
+    const plain = await alone(context, last);
+    for (const [index, save] of others.entries())
+      mustBeClose('another invoke', numbers(view, save), numbersOf(plain[index * 2] as TensorLike), 1e-3);
+    const untouched = numbersOf(plain[1] as TensorLike);
+    check(!areClose(numbers(view, changed), untouched), 'another value at the last module', () => 'the same');
+  },
+);
+
 export const INVOKES_CASES: readonly ConformanceCase[] = [
   together,
   number,
@@ -346,4 +370,5 @@ export const INVOKES_CASES: readonly ConformanceCase[] = [
   behind,
   mixed,
   shared,
+  skips,
 ];

@@ -1,5 +1,5 @@
 /** Section 3: what a graph and the description tell to be wrong is refused before anything runs, all of it at once. */
-import type { ErrorCode, Input } from '@tracewire/protocol';
+import type { ErrorCode, Input, Selection } from '@tracewire/protocol';
 import type { CaseContext, ConformanceCase } from '../cases.ts';
 import { brief, check, mustEqual, NotApplicable } from '../mismatch.ts';
 import { type ModelFacts, outputOf, wholeOutputOf } from '../model-facts.ts';
@@ -184,7 +184,9 @@ export const STATIC_ERRORS: readonly ConformanceCase[] = [
     return sketch.read({ module: missing.path, port: 'output' });
   }),
   faulty('error-no-input', ['R-137'], 'the input of a module that takes none', 'no_hook', (sketch, model) => {
-    const without = model.description.modules.find(({ input, outputs }) => !input && outputs.length > 0);
+    const without = model.description.modules.find(
+      ({ inputs, outputs }) => inputs.length === 0 && outputs.length > 0,
+    );
     if (!without) throw new NotApplicable('all modules have an input');
     return sketch.read({ module: without.path, port: 'input' });
   }),
@@ -236,9 +238,123 @@ export const STATIC_ERRORS: readonly ConformanceCase[] = [
     'applying a module that takes no activation',
     'cannot_apply',
     (sketch, model) => {
-      const without = model.description.modules.find(({ input, path }) => !input && path !== '');
+      const without = model.description.modules.find(
+        ({ inputs, path }) => inputs.length === 0 && path !== '',
+      );
       if (!without) throw new NotApplicable('all modules take an activation');
       return sketch.add({ kind: 'apply', module: without.path, input: one(sketch) });
+    },
+  ),
+  faulty(
+    'error-unknown-source',
+    ['R-203'],
+    'an inner value that the module doesn’t make',
+    'unknown_source',
+    (sketch, model) =>
+      sketch.read({ module: model.early.path, port: 'source', source: 'x.conformance.none' }),
+  ),
+  faulty(
+    'error-source-missing',
+    ['R-201'],
+    'the port source without a name',
+    'bad_message',
+    (sketch, model) => sketch.read({ module: model.early.path, port: 'source' }),
+  ),
+  faulty('error-source-unasked', ['R-201'], 'a source with another port', 'bad_message', (sketch, model) =>
+    sketch.read({ module: model.early.path, port: 'output', source: 'x' }),
+  ),
+  faulty('error-input-beyond', ['R-200'], 'an input beyond the last', 'not_a_tuple', (sketch, model) =>
+    sketch.read({ module: model.joint.to.path, port: 'input', member: 1000 }),
+  ),
+  faulty(
+    'error-indices-outside',
+    ['R-206', 'R-208'],
+    'an index of a list outside a fixed axis',
+    'bad_selection',
+    (sketch, model) => {
+      const dims = model.early.outputs[0]?.dims ?? [];
+      const axis = dims.findLastIndex((dim) => typeof dim === 'number');
+      if (axis < 0) throw new NotApplicable('the first block’s output has no fixed axis');
+      const value = sketch.read(outputOf(model.early));
+      const selection: Selection = [...new Array(axis).fill({}), { indices: [0, Number(dims[axis])] }];
+      return sketch.write(outputOf(model.early), value, selection);
+    },
+  ),
+  faulty(
+    'error-write-rank',
+    ['R-208', 'R-157'],
+    'a constant of another rank',
+    'wrong_dims',
+    (sketch, model) => {
+      const { dims = [], dtype = 'float32' } = model.early.outputs[0] ?? {};
+      if (dims.length === 0) throw new NotApplicable('the rank is not known');
+      return sketch.write(outputOf(model.early), sketch.constant(dtype, [], [1]));
+    },
+  ),
+  faulty('error-mask-dtype', ['R-207'], 'a mask that isn’t bool', 'wrong_dtype', (sketch, model) => {
+    const value = sketch.read(outputOf(model.early));
+    return sketch.write(outputOf(model.early), value, undefined, value);
+  }),
+  faulty(
+    'error-mask-dims',
+    ['R-207', 'R-208'],
+    'a mask of the wrong length',
+    'wrong_dims',
+    (sketch, model) => {
+      const last = model.early.outputs[0]?.dims.at(-1);
+      if (typeof last !== 'number' || last < 2) throw new NotApplicable('the last axis is not fixed');
+      const value = sketch.read(outputOf(model.early));
+      const mask = sketch.constant('bool', [last + 1], new Array(last + 1).fill(1));
+      return sketch.write(outputOf(model.early), value, undefined, mask);
+    },
+  ),
+  faulty(
+    'error-skip-order',
+    ['R-210'],
+    'a module skipped by what comes after it',
+    'write_order',
+    (sketch, model) => {
+      const [first, second] = model.blocks;
+      return sketch.skip(first.path, sketch.read(outputOf(second)));
+    },
+  ),
+  faulty('error-skip-dtype', ['R-212'], 'a module skipped by another dtype', 'wrong_dtype', (sketch, model) =>
+    sketch.skip(model.blocks[1].path, sketch.constant('int8', [1], [1])),
+  ),
+  faulty(
+    'error-skip-no-input',
+    ['R-210'],
+    'a skip of a module that takes nothing',
+    'no_hook',
+    (sketch, model) => {
+      const without = model.description.modules.find(
+        ({ inputs, path }) => inputs.length === 0 && path !== '',
+      );
+      if (!without) throw new NotApplicable('all modules have an input');
+      return sketch.skip(without.path, one(sketch));
+    },
+  ),
+  faulty('error-skip-twice', ['R-214'], 'a second skip of one module', 'inside_skip', (sketch, model) => {
+    const { path } = model.blocks[1];
+    const value = sketch.read({ module: path, port: 'input' });
+    sketch.skip(path, value);
+    return sketch.skip(path, value);
+  }),
+  faulty('error-skip-stop', ['R-214'], 'a stop inside a skipped module', 'inside_skip', (sketch, model) => {
+    const { outer, inner } = model.insideBlock;
+    sketch.skip(outer.path, sketch.read({ module: outer.path, port: 'input' }));
+    return sketch.stop({ module: inner.path, port: 'input' });
+  }),
+  faulty(
+    'error-skip-needed',
+    ['R-214'],
+    'a write outside of a value from inside a skipped module',
+    'inside_skip',
+    (sketch, model) => {
+      const { outer, inner } = model.insideBlock;
+      sketch.skip(outer.path, sketch.read({ module: outer.path, port: 'input' }));
+      const lost = sketch.read({ module: inner.path, port: 'input' });
+      return sketch.write(outputOf(outer), lost, []);
     },
   ),
   faulty('error-selection-9', ['R-152'], 'a selection of 9 entries', 'bad_message', (sketch, model) => {

@@ -39,18 +39,19 @@ export const DESCRIPTION: ModelDescription = {
     {
       path: 'h.0',
       order: { input: 0, output: 1 },
-      input: port('x', 'float32', FLOWING),
+      inputs: [port('x', 'float32', FLOWING)],
       outputs: [port('y', 'float32', FLOWING)],
     },
     {
       path: 'mix',
       order: { output: 2 },
+      inputs: [],
       outputs: MIXED.map(({ dtype, dims }, index) => port(`m${index}`, dtype, dims)),
     },
     {
       path: 'h.1',
       order: { input: 3, output: 4 },
-      input: port('y', 'float32', FLOWING),
+      inputs: [port('y', 'float32', FLOWING)],
       outputs: [port('z', 'float32', FLOWING)],
     },
   ],

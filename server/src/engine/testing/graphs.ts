@@ -39,8 +39,12 @@ export class GraphBuilder {
     return this.#add({ kind: 'read', place: parsePlace(place) });
   }
 
-  write(place: string, value: number, selection?: Selection): void {
-    this.#add({ kind: 'write', place: parsePlace(place), value, selection });
+  write(place: string, value: number, selection?: Selection, mask?: number): number {
+    return this.#add({ kind: 'write', place: parsePlace(place), value, selection, mask });
+  }
+
+  skip(module: string, value: number, invoke?: number): number {
+    return this.#add({ kind: 'skip', module, value, invoke });
   }
 
   stop(place: string): void {
@@ -77,9 +81,13 @@ export class GraphBuilder {
   }
 }
 
-/** `transformer.h.0.output[1]`; `1: transformer.h.0.output` is of invoke 1. */
+/** `transformer.h.0.output[1]`, or `transformer.h.0.attn source /transformer/…`; `1: …` is of invoke 1. */
 function parsePlace(text: string): Place {
   const [, invoke, place = ''] = /^(?:(\d+): )?(.*)$/.exec(text) ?? [];
+  const [module = '', source] = place.split(' source ');
+  if (source !== undefined) {
+    return { module, port: 'source', source, ...(invoke === undefined ? {} : { invoke: Number(invoke) }) };
+  }
   const match = /^(?:(.*)\.)?(input|output)(?:\[(\d+)\])?$/.exec(place);
   const port = match?.[2];
   if (port !== 'input' && port !== 'output') throw new Error(`${text} is no place.`);
@@ -142,14 +150,16 @@ export async function runGraph(
   return { outcome, values, accessErrors, logs, order, tensor };
 }
 
-/** Largest difference of two float tensors, divided by the RMS of the first. */
+/** Largest difference of two tensors, divided by the RMS of the first's finite elements; equal infinities are no difference. */
 export function relativeError(wanted: TensorLike, got: TensorLike): number {
   let square = 0;
   let largest = 0;
   for (let index = 0; index < wanted.data.length; index++) {
-    const value = Number(wanted.data[index]);
-    square += value * value;
-    largest = Math.max(largest, Math.abs(value - Number(got.data[index])));
+    const [value, other] = [Number(wanted.data[index]), Number(got.data[index])];
+    if (Number.isFinite(value)) square += value * value;
+    if (Object.is(value, other)) continue;
+    const difference = Math.abs(value - other);
+    largest = Math.max(largest, Number.isNaN(difference) ? Number.POSITIVE_INFINITY : difference);
   }
-  return largest / Math.sqrt(square / wanted.data.length);
+  return largest === 0 ? 0 : largest / Math.sqrt(square / wanted.data.length);
 }

@@ -24,11 +24,11 @@ export const DESCRIPTION: ModelDescription = {
   opset: 21,
   blocks: ['h.0', 'h.1'],
   modules: [
-    { path: 'h.0', order: { output: 1 }, outputs: [{ name: 'a', ...FLOAT }] },
+    { path: 'h.0', order: { output: 1 }, inputs: [], outputs: [{ name: 'a', ...FLOAT }] },
     {
       path: 'h.1',
       order: { input: 2, output: 3 },
-      input: { name: 'a', ...FLOAT },
+      inputs: [{ name: 'a', ...FLOAT }],
       outputs: [{ name: 'b', ...FLOAT }],
     },
   ],

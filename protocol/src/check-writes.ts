@@ -1,0 +1,170 @@
+/** Checks of what changes the pass: writes and skips, as far as dtypes and dims tell before anything runs. */
+import type { GraphChecker } from './check.ts';
+import { type AxisIndices, type AxisRange, describePlace, type NodeOf, type Selection } from './graph.ts';
+import { isLater, laterOf, NEVER } from './hook-time.ts';
+import { NONE, type NodeType, type TensorType } from './node-type.ts';
+import { broadcastsTo, type Dims, describeDims, unify } from './shapes/dim.ts';
+import { selected } from './shapes/selection.ts';
+import { plural } from './words.ts';
+
+export function checkWrite(checker: GraphChecker, node: NodeOf<'write'>, id: number): NodeType {
+  const { place, selection, mask } = node;
+  const written = laterOf(checker.timeOf(node.value), mask === undefined ? NEVER : checker.timeOf(mask));
+  const type = checker.place(place, id);
+  const path = place.module;
+  if (type.kind === 'tuple') {
+    checker.report(
+      'tuple_value',
+      `${describePlace(place)} is a tuple. Write one member: ${describePlace({ ...place, member: 0 })}.`,
+      { node: id, path, wanted: 'a tensor', got: 'a tuple' },
+    );
+  }
+  if (type.kind !== 'tensor') return NONE;
+  if (selection) checkSelection(checker, node, selection, type.dims ?? [], id);
+  const dims = selection && type.dims ? selected(selection, type.dims) : type.dims;
+  checkMask(checker, node, dims, id);
+  const value = checker.tensorOperand(node.value, id, 'The written value');
+  if (value) {
+    const where = selection ? `The selected part of ${describePlace(place)}` : describePlace(place);
+    const whole = selection === undefined && mask === undefined;
+    checkFit(checker, where, { ...type, dims }, value, whole, { node: id, path });
+  }
+  const rank = checker.index.rank(place);
+  if (rank !== undefined && isLater(written, { rank, invoke: place.invoke ?? 0 })) {
+    const what = written.rank > rank ? 'module' : 'invoke';
+    const message = `The value written to ${describePlace(place)} comes from a later ${what}, so it can’t exist in time.`;
+    checker.report('write_order', message, { node: id, path });
+  }
+  return NONE;
+}
+
+/** The value must exist when the module would begin, and be what the module gives: all of it, or its first output. */
+export function checkSkip(checker: GraphChecker, node: NodeOf<'skip'>, id: number): NodeType {
+  const { module: path, invoke = 0 } = node;
+  const written = checker.timeOf(node.value);
+  const module = checker.module(path, id);
+  if (!module) return NONE;
+  const at = { node: id, path };
+  const begins = module.order.input;
+  if (begins === undefined || module.outputs.length === 0) {
+    const why = module.missing ?? 'nothing flows into it, so there is no point at which to skip it';
+    checker.report('no_hook', `${path} can’t be skipped: ${why}.`, at);
+    return NONE;
+  }
+  checker.actsAt({ module: path, port: 'input', invoke }, id);
+  if (isLater(written, { rank: begins, invoke })) {
+    const what = written.rank > begins ? 'inside it or later' : 'a later invoke';
+    const message = `The value that stands for ${path} comes from ${what}, so it can’t exist when the module is skipped. Use one from before, such as ${path}.input.`;
+    checker.report('write_order', message, at);
+  }
+  const given = checker.typeOf(node.value);
+  if (given.kind === 'tuple' && given.members.length !== module.outputs.length) {
+    const message = `${path} gives ${plural(module.outputs.length, 'value')}; the tuple that stands for them has ${given.members.length}.`;
+    const [wanted, got] = [module.outputs.length, given.members.length].map((count) =>
+      plural(count, 'value'),
+    );
+    checker.report('tuple_value', message, { ...at, wanted, got });
+    return NONE;
+  }
+  const members = given.kind === 'tuple' ? given.members : [given];
+  for (const [member, value] of members.entries()) {
+    const port = module.outputs[member];
+    const where = describePlace({ module: path, port: 'output', ...(member > 0 ? { member } : {}) });
+    if (port && value.kind === 'tensor')
+      checkFit(checker, where, checker.typeOfPort(port, invoke), value, true, at);
+  }
+  return NONE;
+}
+
+/** A whole place wants its own dims; a part, those that broadcast to it. */
+function checkFit(
+  checker: GraphChecker,
+  where: string,
+  place: TensorType,
+  written: TensorType,
+  whole: boolean,
+  at: { readonly node: number; readonly path: string },
+): void {
+  if (written.dtype !== place.dtype) {
+    const message = `${where} is ${place.dtype}; the written value is ${written.dtype}.`;
+    checker.report('wrong_dtype', message, { ...at, wanted: place.dtype, got: written.dtype });
+    return;
+  }
+  const { dims } = place;
+  if (!dims || !written.dims) return;
+  const fits = whole
+    ? written.dims.length === dims.length &&
+      written.dims.every((dim, axis) => unify(dim, dims[axis] ?? 1) !== undefined)
+    : broadcastsTo(written.dims, dims);
+  if (fits) return;
+  const [wanted, got] = [describeDims(dims), describeDims(written.dims)];
+  checker.report('wrong_dims', `${where} has dims ${wanted}; the written value has ${got}.`, {
+    ...at,
+    wanted,
+    got,
+  });
+}
+
+function checkMask(
+  checker: GraphChecker,
+  { place, mask }: NodeOf<'write'>,
+  dims: Dims | undefined,
+  node: number,
+): void {
+  const type = mask === undefined ? undefined : checker.tensorOperand(mask, node, 'The mask');
+  if (!type) return;
+  const at = { node, path: place.module };
+  if (type.dtype !== 'bool') {
+    const message = `The mask of a write to ${describePlace(place)} is bool, not ${type.dtype}. Compare to make one: .gt(0), .eq(…).`;
+    checker.report('wrong_dtype', message, { ...at, wanted: 'bool', got: type.dtype });
+  }
+  if (!dims || !type.dims || broadcastsTo(type.dims, dims)) return;
+  const [wanted, got] = [`dims that broadcast to ${describeDims(dims)}`, describeDims(type.dims)];
+  const message = `The mask of a write to ${describePlace(place)} doesn’t fit: wanted ${wanted}, got ${got}.`;
+  checker.report('wrong_dims', message, { ...at, wanted, got });
+}
+
+/** What the description's dims tell of a selection; named axes are known only when the model runs. */
+function checkSelection(
+  checker: GraphChecker,
+  { place }: NodeOf<'write'>,
+  selection: Selection,
+  dims: Dims,
+  node: number,
+): void {
+  const refuse = (what: string, wanted: string, got: string): NodeType =>
+    checker.report('bad_selection', `In the selection of ${describePlace(place)}, ${what}.`, {
+      node,
+      path: place.module,
+      wanted,
+      got,
+    });
+  // No dims is a scalar, or a rank that the exporter did not write down.
+  if (dims.length > 0 && selection.length > dims.length) {
+    const wanted = `at most ${dims.length}`;
+    refuse(
+      `there are more entries than its ${plural(dims.length, 'axis', 'axes')}`,
+      wanted,
+      `${selection.length}`,
+    );
+  }
+  for (const [axis, entry] of selection.entries()) {
+    const dim = dims[axis];
+    if (isRange(entry)) {
+      if (entry.step === 0) refuse(`axis ${axis} has step 0`, 'a step that is not 0', '0');
+      continue;
+    }
+    if (typeof dim !== 'number') continue;
+    const indices = typeof entry === 'number' ? [entry] : entry.indices;
+    const outside = indices.find((index) => index >= dim || index < -dim);
+    if (outside === undefined) continue;
+    refuse(
+      `axis ${axis} has ${plural(dim, 'index', 'indices')}, so no ${outside}`,
+      `${-dim} to ${dim - 1}`,
+      `${outside}`,
+    );
+  }
+}
+
+const isRange = (entry: number | AxisRange | AxisIndices): entry is AxisRange =>
+  typeof entry !== 'number' && !('indices' in entry);
