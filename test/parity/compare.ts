@@ -135,9 +135,9 @@ async function tracePass(
   const handles = await model.trace(feedsOf(reference, pass), (m) => {
     corrupt(m);
     const saved = new Map<string, Saved<unknown>>();
-    for (const { path, input, outputs } of modules) {
+    for (const { path, inputs, outputs } of modules) {
       const module = path === '' ? m : m.get(path);
-      if (input) saved.set(`${path}/input`, module.input.save());
+      if (inputs.length > 0) saved.set(`${path}/input`, module.input.save());
       if (outputs.length > 0) saved.set(`${path}/output`, module.output[0].save());
     }
     return saved;
