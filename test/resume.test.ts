@@ -2,9 +2,14 @@
  * Connections that break in the middle of runs, with a real server and real sockets behind a proxy that cuts them: every
  * run completes with the bytes it would have had, once each; where that can't be, one typed error, at once.
  */
-import { type ConnectionEvent, LanguageModel, type SavedValue, Tensor, type Trace } from '@tracewire/client';
-import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
-import { startServer, type TestServer } from './support/server.ts';
+import { once } from 'node:events';
+import { mkdtempSync, readdirSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import path from 'node:path';
+import { type ConnectionEvent, LanguageModel, type Trace } from '@tracewire/client';
+import { afterAll, beforeAll, beforeEach, describe, expect, it, vi } from 'vitest';
+import { fingerprint } from './support/fingerprint.ts';
+import { CACHE, runCli, startServer, type TestServer } from './support/server.ts';
 import { type Cut, TcpProxy } from './support/tcp-proxy.ts';
 
 /** Its logits are longer than a chunk. */
@@ -41,14 +46,6 @@ const many = (m: Trace) => {
   });
   return { saves: [...blocks.map((place) => place.save()), m.lm_head.output.save()], report: m.report() };
 };
-
-/** Dtype, dims and every byte. */
-function fingerprint(value: SavedValue): string {
-  if (!(value instanceof Tensor)) return `(${value.map(fingerprint).join()})`;
-  const { data, dtype, dims } = value;
-  const bytes = Buffer.from(data.buffer, data.byteOffset, data.byteLength).toString('base64');
-  return `${dtype} [${dims}] ${bytes}`;
-}
 
 /** Runs `many`, and says what came: every value, how often each came, and what became of the connection. */
 async function runMany() {
@@ -192,6 +189,29 @@ describe('a detached run', () => {
     }
     const error = await failure(direct.attach('nobody', many));
     expect(error.code).toBe('run_lost');
+  });
+
+  it('is fetched from the next server, after a kill -9', async () => {
+    const folder = mkdtempSync(path.join(tmpdir(), 'tracewire-kept-'));
+    const first = await startServer('--results', folder);
+    const starter = new LanguageModel('tiny-gpt2', { url: first.url });
+    const { run, wait } = await starter.start(IDS, many);
+    await wait();
+    await vi.waitFor(() => expect(readdirSync(folder).some((name) => name.endsWith('.json'))).toBe(true));
+    const taken = await runCli('serve', '--port', '0', '--cache', CACHE, '--results', folder);
+    expect([taken.code, taken.stderr]).toEqual([2, expect.stringContaining('--results')]);
+    const ended = once(first.process, 'exit');
+    first.process.kill('SIGKILL');
+    await ended;
+    await starter.close();
+    const second = await startServer('--results', folder);
+    const later = new LanguageModel('tiny-gpt2', { url: second.url });
+    const attached = await later.attach(run, many);
+    await attached.wait();
+    expect(attached.result.saves.map(({ value }) => fingerprint(value))).toEqual(wanted);
+    await later.close();
+    await second.stop();
+    rmSync(folder, { recursive: true });
   });
 
   it('works in this process too, as long as its engine is in use', async () => {
