@@ -18,7 +18,12 @@ const description = {
   opset: 21,
   blocks: [],
   modules: [
-    { path: 'h', order: { output: 1 }, outputs: [{ name: 'a', dtype: 'float32', dims: ['sequence'] }] },
+    {
+      path: 'h',
+      order: { output: 1 },
+      inputs: [],
+      outputs: [{ name: 'a', dtype: 'float32', dims: ['sequence'] }],
+    },
   ],
   parameters: [],
 };
