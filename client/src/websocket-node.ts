@@ -15,7 +15,10 @@ const OPTIONS = {
   handshakeTimeout: CONNECT_MS,
   closeTimeout: CLOSE_MS,
 };
-/** While something is awaited, a peer that answers no ping for so long is gone, whatever TCP believes. */
+/**
+ * While something is awaited, a peer of which not a byte has come since the last ping is gone, whatever TCP believes. On a
+ * slow link the pong waits behind values, so bytes are looked at.
+ */
 const PING_MS = 20_000;
 /** What Node reads from a socket at once: `ws` hands out views of that for what is no longer. */
 const MOST_READ_BYTES = 64 * 1024;
@@ -71,7 +74,7 @@ function transportOf(
   pingMs: number,
   connection: Socket | undefined,
 ): ClientTransport {
-  const heart = heartbeat(socket, pingMs);
+  const heart = heartbeat(socket, () => connection?.bytesRead ?? 0, pingMs);
   socket.on('close', () => heart.stop());
   return {
     send(parts) {
@@ -101,22 +104,23 @@ function transportOf(
   };
 }
 
-/** Pings while it runs; a missing answer ends the socket, and with it all that waits. */
-function heartbeat(socket: WebSocket, pingMs: number): { start(): void; stop(): void } {
+/** Pings while it runs; silence after one ends the socket, and with it all that waits. */
+function heartbeat(
+  socket: WebSocket,
+  bytesRead: () => number,
+  pingMs: number,
+): { start(): void; stop(): void } {
   let timer: ReturnType<typeof setInterval> | undefined;
-  let answered = true;
-  socket.on('pong', () => {
-    answered = true;
-  });
+  let had = -1;
   const beat = (): void => {
-    if (!answered) return socket.terminate();
-    answered = false;
+    if (bytesRead() === had) return socket.terminate();
+    had = bytesRead();
     socket.ping();
   };
   return {
     start() {
       if (timer !== undefined) return;
-      answered = true;
+      had = -1;
       timer = setInterval(beat, pingMs);
     },
     stop() {

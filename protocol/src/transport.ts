@@ -19,7 +19,7 @@ export interface Transport {
 }
 
 /** Codes by which one side ended a connection on purpose (PROTOCOL.md, section 1.4); 1005 is a close without a code. */
-const DELIBERATE: readonly number[] = [1000, 1001, 1003, 1005, 1008, 1009];
+const DELIBERATE: readonly number[] = [1000, 1001, 1003, 1005, 1009];
 
 /** Whether a connection that closed so was lost (PROTOCOL.md, section 2.4): nobody meant it to end. */
 export function isLost(code: number): boolean {

@@ -1,7 +1,7 @@
 /** The options of `tracewire serve`: each can also be an environment variable, or a line of the configuration file. */
 import { type Command, InvalidArgumentError, Option } from 'commander';
 import { defaultCache } from '../cache-folder.ts';
-import { GRACE_MS } from '../gateway/limits.ts';
+import { GRACE_MS, RESULT_DISK_BYTES } from '../gateway/limits.ts';
 import { LOG_LEVELS } from './logger.ts';
 
 export function addServeOptions(command: Command): Command {
@@ -27,6 +27,13 @@ function options(): Option[] {
       .argParser(port)
       .default(7331),
     new Option('--cache <folder>', 'folder for prepared models').default(defaultCache()),
+    new Option(
+      '--results <folder>',
+      'folder for results that wait for their clients (default: by port, in --cache)',
+    ),
+    new Option('--results-bytes <size>', 'what they may take on disk, as 4GiB')
+      .argParser(bytes)
+      .default(RESULT_DISK_BYTES),
     new Option('--threads <number>', 'threads an operator may use; 0 lets the runtime choose')
       .argParser(count)
       .default(0),

@@ -1,12 +1,13 @@
 /** `tracewire serve`: binds the port, loads every model, lets clients in; or says what is wrong and starts nothing. */
-import { resolve } from 'node:path';
+import { join, resolve } from 'node:path';
 import { Gateway } from '../gateway/gateway.ts';
 import { startHostProcess } from '../gateway/host-process.ts';
-import { DEFAULT_LIMITS } from '../gateway/limits.ts';
+import { DEFAULT_LIMITS, RESULT_MEMORY_BYTES } from '../gateway/limits.ts';
 import { Listener } from '../gateway/listener.ts';
 import type { Log } from '../gateway/log.ts';
 import { Metrics } from '../gateway/metrics.ts';
 import { type ModelSource, resolveModels, weightBytesOf } from '../gateway/models.ts';
+import { ResultStore } from '../gateway/result-store.ts';
 import { ServedModel } from '../gateway/served-model.ts';
 import { Shelf } from '../gateway/shelf.ts';
 import { VERSION } from '../version.ts';
@@ -20,6 +21,9 @@ export interface ServeOptions extends AdmittanceOptions {
   readonly model?: readonly string[];
   readonly port: number;
   readonly cache: string;
+  /** Without it, one of the port's in the cache; none for a port that changes with each start. */
+  readonly results?: string;
+  readonly resultsBytes: number;
   readonly threads: number;
   readonly provider: 'cpu' | 'cuda';
   /** Bytes of weights that may be loaded at a time. */
@@ -40,10 +44,11 @@ export async function serve(options: ServeOptions): Promise<void> {
   const log = createLogger(terminal, options.logLevel);
   const { door, keys, tls, notice } = admittance(options, log);
   const listener = await Listener.bind({ host: options.host, port: options.port, door, tls });
+  const results = orClose(listener, () => resultStore(options, log));
   const meter = new Metrics();
   const shelf = options.memory === undefined ? undefined : new Shelf({ budgetBytes: options.memory });
   const models = sources.map((source) => servedModel(source, { options, terminal, log, meter, shelf }));
-  const gateway = new Gateway({ models, log, meter, version: VERSION });
+  const gateway = new Gateway({ models, log, meter, version: VERSION, results });
   meter.watch(gateway);
   keys?.onGone((key) => gateway.revoke(key));
   let stopped = false;
@@ -71,6 +76,22 @@ export async function serve(options: ServeOptions): Promise<void> {
   process.stdout.write(
     `${notice}Listening on ${listener.url}  models: ${[...gateway.models.keys()].join(', ')}\n`,
   );
+}
+
+function resultStore({ results, resultsBytes, port, cache }: ServeOptions, log: Log): ResultStore | undefined {
+  if (results === undefined && port === 0) return undefined;
+  const folder = resolve(results ?? join(cache, 'results', String(port)));
+  return new ResultStore({ folder, memoryBytes: RESULT_MEMORY_BYTES, diskBytes: resultsBytes, log });
+}
+
+/** What throws closes the listener, so that nothing of the server runs any more. */
+function orClose<T>(listener: Listener, make: () => T): T {
+  try {
+    return make();
+  } catch (error) {
+    listener.close();
+    throw error;
+  }
 }
 
 interface Surroundings {

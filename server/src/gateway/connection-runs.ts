@@ -6,23 +6,34 @@ import { type ClientMessage, TracewireError } from '@tracewire/protocol';
 import { checkRun } from './admission.ts';
 import { batchField } from './batch.ts';
 import { contentOf } from './content.ts';
-import { type Follower, KeptRun } from './kept-run.ts';
+import type { Follower, KeptRun } from './kept-run.ts';
 import type { KeyRuns } from './key-runs.ts';
 import { QUEUE_RETRY_MS, RETAINED_RUNS, retainedBytes } from './limits.ts';
+import { Patience } from './patience.ts';
 import type { Services } from './services.ts';
 
 type Client<K extends ClientMessage['type']> = Extract<ClientMessage, { type: K }>;
+
+/** What the runs of a connection need of it. */
+export interface RunConnection {
+  send(parts: readonly Uint8Array[]): void;
+  /** The client takes nothing in, though it was sent something. */
+  stuck(): void;
+}
 
 export class ConnectionRuns implements Follower {
   readonly #gateway: Services;
   readonly #runs: KeyRuns;
   readonly #send: (parts: readonly Uint8Array[]) => void;
   readonly #lane: string;
+  readonly #patience: Patience;
   /** Those that both sides have announced. */
   #capabilities: ReadonlySet<string> = new Set();
 
   /** `runs` are those of the client's key; `lane`: whose turn it is in a queue. */
-  constructor(gateway: Services, runs: KeyRuns, lane: string, send: (parts: readonly Uint8Array[]) => void) {
+  constructor(gateway: Services, runs: KeyRuns, lane: string, connection: RunConnection) {
+    const { send, stuck } = connection;
+    this.#patience = new Patience(() => this.#runs.isAwaited(this), stuck, gateway.readMs);
     this.#gateway = gateway;
     this.#runs = runs;
     this.#lane = lane;
@@ -51,20 +62,16 @@ export class ConnectionRuns implements Follower {
     const warnings = this.#check(message, payload);
     model.mustHaveRoom();
     if (detached) this.#runs.mustTakeDetached();
-    const run = new KeptRun({
+    const run = this.#runs.add({
       message,
       payload,
       model,
       hostId: this.#gateway.nextRunId(),
       lane: this.#lane,
       meter: this.#gateway.meter,
-      limits: this.#gateway.limits,
       content: this.#capabilities.has('resume') ? contentOf(message, payload) : undefined,
       hasRoom: (bytes) => this.#runs.hasRoom(bytes),
-      endedAlone: () => this.#runs.trim(),
-      gone: (gone) => this.#runs.remove(gone),
     });
-    this.#runs.add(run);
     run.begin(this, warnings);
   }
 
@@ -83,7 +90,8 @@ export class ConnectionRuns implements Follower {
   /** An ack for a run that has been forgotten, or that another connection follows, is a late one and means nothing. */
   ack(id: string, seq: number): void {
     const run = this.#runs.get(id);
-    if (run?.follower !== this || run.ack(seq)) return;
+    if (run?.follower !== this) return;
+    if (run.ack(seq)) return this.#patience.renew();
     throw new TracewireError({
       code: 'bad_message',
       message: `Run ${id} has sent no message ${seq}; the last one was ${run.lastSent}.`,
@@ -95,6 +103,7 @@ export class ConnectionRuns implements Follower {
 
   /** The connection is gone; a client that was lost may come back for its runs. */
   leave(lost: boolean): void {
+    this.#patience.end();
     this.#runs.left(this, lost && this.#capabilities.has('resume'));
   }
 

@@ -50,7 +50,10 @@ export class Connection {
     this.#gateway = gateway;
     this.#transport = transport;
     this.#onClose = onClose;
-    this.#runs = new ConnectionRuns(gateway, peer.runs, peer.lane, (parts) => transport.send(parts));
+    this.#runs = new ConnectionRuns(gateway, peer.runs, peer.lane, {
+      send: (parts) => transport.send(parts),
+      stuck: () => this.close(1008, 'the client takes nothing in of what it was sent'),
+    });
     this.#requests = new Requests(gateway, (message) => this.#send(message));
   }
 

@@ -8,9 +8,10 @@ import type { ErrorBody, Limits, Transport } from '@tracewire/protocol';
 import { findModel } from './admission.ts';
 import { Connection } from './connection.ts';
 import { KeyRuns } from './key-runs.ts';
-import { DEFAULT_LIMITS, HELLO_MS, QUEUE_RETRY_MS } from './limits.ts';
+import { DEFAULT_LIMITS, HELLO_MS, QUEUE_RETRY_MS, readMs } from './limits.ts';
 import type { Log } from './log.ts';
 import { type Meter, NO_METER } from './meter.ts';
+import type { ResultStore } from './result-store.ts';
 import type { ServedModel } from './served-model.ts';
 import type { Services } from './services.ts';
 
@@ -27,6 +28,10 @@ export interface GatewayOptions {
   readonly limits?: Limits;
   readonly meter?: Meter;
   readonly helloMs?: number;
+  /** Where results go that memory has no room for, or that outlive the gateway; it is closed with the gateway. */
+  readonly results?: ResultStore | undefined;
+  /** How long a client may take nothing in of what it was sent. */
+  readonly readMs?: number;
 }
 
 export interface ServeOptions {
@@ -44,22 +49,27 @@ export class Gateway implements Services {
   readonly log: Log;
   readonly version: string;
   readonly helloMs: number;
+  readonly readMs: number;
   readonly meter: Meter;
   draining = false;
   /** With the id of the key that each came with. */
   readonly #connections = new Map<Connection, string | undefined>();
   readonly #runsByKey = new Map<string, KeyRuns>();
+  readonly #results: ResultStore | undefined;
   #runs = 0;
   #accepted = 0;
 
   constructor(options: GatewayOptions) {
     this.models = new Map(options.models.map((model) => [model.name, model]));
     this.limits = options.limits ?? DEFAULT_LIMITS;
-    this.runs = new KeyRuns(this.limits);
+    this.#results = options.results;
+    this.readMs = options.readMs ?? readMs(this.limits);
+    this.runs = new KeyRuns(this.limits, undefined, this.#results);
     this.log = options.log;
     this.version = options.version;
     this.meter = options.meter ?? NO_METER;
     this.helloMs = options.helloMs ?? HELLO_MS;
+    for (const restored of this.#results?.takeRestored() ?? []) this.runsOf(restored.key).add(restored);
   }
 
   /** Serves one client until its transport closes; it sees the runs of its key. */
@@ -77,7 +87,7 @@ export class Gateway implements Services {
   /** The runs of a key, by its id. */
   runsOf(key: string | undefined): KeyRuns {
     if (key === undefined) return this.runs;
-    const runs = this.#runsByKey.get(key) ?? new KeyRuns(this.limits);
+    const runs = this.#runsByKey.get(key) ?? new KeyRuns(this.limits, key, this.#results);
     this.#runsByKey.set(key, runs);
     return runs;
   }
@@ -136,8 +146,9 @@ export class Gateway implements Services {
     while (!this.#allRuns.every(isSo) && performance.now() < until) await sleep(Math.min(POLL_MS, mostMs));
   }
 
-  /** Closes all connections, gives all runs up, and ends all hosts. */
+  /** Closes all connections, gives all runs up but what the disk keeps, and ends all hosts. */
   close(): void {
+    this.#results?.close();
     for (const connection of [...this.#connections.keys()])
       connection.close(1001, 'the server is going away');
     for (const runs of this.#allRuns) runs.close();

@@ -4,7 +4,8 @@
  */
 import { type ClientMessage, type ErrorBody, encodeFrame, type Limits } from '@tracewire/protocol';
 import type { Meter } from './meter.ts';
-import { Outbox } from './outbox.ts';
+import { Outbox, type OutboxOptions } from './outbox.ts';
+import type { RestoredRun, ResultStore } from './result-store.ts';
 import { Run } from './run.ts';
 import type { ServedModel } from './served-model.ts';
 
@@ -13,7 +14,19 @@ export interface Follower {
   send(parts: readonly Uint8Array[]): void;
 }
 
-export interface KeptRunOptions {
+/** What the key and the server have for a run, wherever it comes from. */
+export interface Keeping {
+  readonly limits: Limits;
+  /** The key's id. */
+  readonly key: string | undefined;
+  readonly results: ResultStore | undefined;
+  /** The run has ended while nobody follows it. */
+  endedAlone(): void;
+  /** Nothing is left of the run; called once. */
+  gone(run: KeptRun): void;
+}
+
+export interface NewRun {
   readonly message: Extract<ClientMessage, { type: 'run' }>;
   readonly payload: Uint8Array;
   readonly model: ServedModel;
@@ -22,15 +35,10 @@ export interface KeptRunOptions {
   /** Whose turn it is in the queue: the key, or where there are none the connection. */
   readonly lane: string;
   readonly meter: Meter;
-  readonly limits: Limits;
   /** What a retry must ask for too (content.ts); undefined where retries aren't spoken of. */
   readonly content: string | undefined;
   /** Whether a detached run may keep so many bytes more. */
   hasRoom(bytes: number): boolean;
-  /** The run has ended while nobody follows it. */
-  endedAlone(): void;
-  /** Nothing is left of the run; called once. */
-  gone(run: KeptRun): void;
 }
 
 /** Of a timer in Node; longer ones would fire at once. */
@@ -39,11 +47,12 @@ const LONGEST_TIMER_MS = 2 ** 31 - 1;
 export class KeptRun {
   readonly id: string;
   readonly content: string | undefined;
-  /** Without the message and its payload: the run lets go of those when it begins. */
-  readonly #options: Omit<KeptRunOptions, 'message' | 'payload'>;
-  readonly #deadlineMs: number | undefined;
-  readonly #run: Run;
+  readonly #keeping: Keeping;
   readonly #outbox: Outbox;
+  /** One that an earlier gateway left has ended, and has none. */
+  readonly #run: Run | undefined;
+  readonly #model: ServedModel | undefined;
+  readonly #deadlineMs: number | undefined;
   #follower: Follower | undefined;
   /** Keeps all its messages and needs no follower. */
   #detached: boolean;
@@ -53,25 +62,49 @@ export class KeptRun {
   #timer: NodeJS.Timeout | undefined;
   #over = false;
 
-  constructor(options: KeptRunOptions) {
-    const { message, payload, ...rest } = options;
-    const { limits } = rest;
-    this.id = message.run;
-    this.content = rest.content;
-    this.#options = rest;
-    this.#deadlineMs = message.options?.deadlineMs;
-    this.#detached = message.options?.detach === true;
-    this.#outbox = new Outbox(this.id, limits.windowBytes, this.#detached);
-    this.#run = new Run({
+  constructor(keeping: Keeping, source: NewRun | RestoredRun) {
+    this.#keeping = keeping;
+    this.content = source.content;
+    if ('message' in source) {
+      const { options } = source.message;
+      this.id = source.message.run;
+      this.#detached = options?.detach === true;
+      this.#deadlineMs = options?.deadlineMs;
+      this.#model = source.model;
+      this.#outbox = this.#newOutbox();
+      this.#run = this.#newRun(source);
+    } else {
+      this.id = source.run;
+      this.#detached = true;
+      this.#outbox = this.#newOutbox(source);
+      // A clock that was put back doesn't lengthen its time.
+      this.#retain(Math.min(source.expires - Date.now(), this.#retainMs));
+    }
+  }
+
+  #newOutbox(restored?: RestoredRun): Outbox {
+    const { limits, results } = this.#keeping;
+    const options: OutboxOptions = {
+      run: this.id,
+      windowBytes: limits.windowBytes,
+      keepsAll: this.#detached,
+      store: results,
+      unreadable: () => this.#lose(),
+    };
+    return new Outbox(options, restored);
+  }
+
+  #newRun({ message, payload, hostId, lane, model, meter, hasRoom }: NewRun): Run {
+    return new Run({
       id: this.id,
-      hostId: rest.hostId,
-      lane: rest.lane,
-      model: rest.model.name,
-      meter: rest.meter,
+      hostId,
+      lane,
+      model: model.name,
+      meter,
       work: { graph: message.graph, payload },
       outbox: this.#outbox,
-      logBytes: limits.savedBytes,
-      hasRoom: (bytes) => !this.#detached || rest.hasRoom(bytes),
+      logBytes: this.#keeping.limits.savedBytes,
+      hasRoom: (bytes) => (!this.#detached || hasRoom(bytes)) && this.#outbox.hasRoom(bytes),
       progress: (done, total, phase) => this.#progress(done, total, phase),
       ended: () => this.#ended(),
     });
@@ -82,7 +115,7 @@ export class KeptRun {
   }
 
   get ended(): boolean {
-    return this.#run.ended;
+    return this.#run?.ended ?? true;
   }
 
   get detached(): boolean {
@@ -98,6 +131,11 @@ export class KeptRun {
     return this.#outbox.heldBytes;
   }
 
+  /** Payload bytes that its follower was sent and has not acknowledged. */
+  get inFlight(): number {
+    return this.#outbox.inFlight;
+  }
+
   /** The highest seq that may be acknowledged. */
   get lastSent(): number {
     return this.#outbox.lastSent;
@@ -108,11 +146,13 @@ export class KeptRun {
     return this.#follower || this.#detached ? undefined : this.#waitingSince;
   }
 
+  /** A new run only. */
   begin(follower: Follower, warnings: readonly ErrorBody[]): void {
     this.follow(follower, 0);
+    if (!this.#run || !this.#model) throw new Error('this run has ended');
     this.#run.received(warnings);
     this.#startDeadline();
-    this.#options.model.submit(this.#run);
+    this.#model.submit(this.#run);
   }
 
   /** Goes on to this connection after `after`, wherever it went before. False if that can't be. */
@@ -132,12 +172,12 @@ export class KeptRun {
   }
 
   cancel(): void {
-    if (!this.ended) this.#options.model.cancel(this.#run);
+    if (this.#run && !this.ended) this.#model?.cancel(this.#run);
   }
 
   /** Ends the run as failed with this error, unless it has ended. */
   expire(error: ErrorBody): void {
-    this.#run.expire(error);
+    this.#run?.expire(error);
     this.cancel();
   }
 
@@ -148,7 +188,7 @@ export class KeptRun {
     if (this.#detached) return;
     if (!mayReturn) return this.giveUp();
     this.#waitingSince = performance.now();
-    this.#giveUpIn(this.#options.limits.resumeMs ?? 0);
+    this.#giveUpIn(this.#keeping.limits.resumeMs ?? 0);
   }
 
   /** Cancels the run if need be, and forgets it. Idempotent. */
@@ -159,7 +199,7 @@ export class KeptRun {
     clearTimeout(this.#deadline);
     this.#outbox.drop();
     this.cancel();
-    this.#options.gone(this);
+    this.#keeping.gone(this);
   }
 
   #progress(done: number, total: number, phase: 'loading' | undefined): void {
@@ -178,18 +218,35 @@ export class KeptRun {
   #ended(): void {
     clearTimeout(this.#deadline);
     if (this.#over) return;
-    if (this.#detached) this.#retain();
-    if (!this.#follower) this.#options.endedAlone();
+    if (this.#detached) {
+      const { key } = this.#keeping;
+      const retainMs = this.#retainMs;
+      this.#outbox.keep({ key, run: this.id, content: this.content, expires: Date.now() + retainMs });
+      this.#retain(retainMs);
+    }
+    if (!this.#follower) this.#keeping.endedAlone();
   }
 
   /** After its time a detached run is one like any other: whoever follows it still gets the rest. */
-  #retain(): void {
+  #retain(ms: number): void {
     this.#timer = setTimeout(() => {
       if (!this.#follower) return this.giveUp();
       this.#detached = false;
       this.#outbox.keepUnacknowledged();
       this.#forgetSettled();
-    }, this.#options.limits.retainMs ?? 0).unref();
+    }, ms).unref();
+  }
+
+  get #retainMs(): number {
+    return this.#keeping.limits.retainMs ?? 0;
+  }
+
+  /** The disk lost a message. What follows it can't be sent, for the numbers have no gaps. */
+  #lose(): void {
+    const message = `A message of run ${this.id} can’t be read from the server’s disk any more.`;
+    const errors: ErrorBody[] = [{ code: 'run_lost', message }];
+    this.#follower?.send(encodeFrame({ type: 'error', run: this.id, errors }));
+    this.giveUp();
   }
 
   #giveUpIn(ms: number): void {

@@ -3,15 +3,24 @@
  * to no connection, so that they can outlive one. It bounds what runs without a connection may take.
  */
 import { type ErrorBody, type Limits, TracewireError } from '@tracewire/protocol';
-import type { Follower, KeptRun } from './kept-run.ts';
+import { type Follower, type Keeping, KeptRun, type NewRun } from './kept-run.ts';
 import { DETACHED_RUNS, detachedBytes, QUEUE_RETRY_MS, WAITING_RUNS, waitingBytes } from './limits.ts';
+import type { RestoredRun, ResultStore } from './result-store.ts';
 
 export class KeyRuns {
   readonly #limits: Limits;
   readonly #runs = new Map<string, KeptRun>();
+  readonly #keeping: Keeping;
 
-  constructor(limits: Limits) {
+  constructor(limits: Limits, key?: string, results?: ResultStore) {
     this.#limits = limits;
+    this.#keeping = {
+      limits,
+      key,
+      results,
+      endedAlone: () => this.trim(),
+      gone: (run) => this.#remove(run),
+    };
   }
 
   /** Runs that are kept, ended or not. */
@@ -45,13 +54,21 @@ export class KeyRuns {
     return this.#runs.get(id);
   }
 
-  add(run: KeptRun): void {
+  /** Keeps a run, whose id is free, until nothing is left of it. */
+  add(source: NewRun | RestoredRun): KeptRun {
+    const run = new KeptRun(this.#keeping, source);
     this.#runs.set(run.id, run);
+    return run;
   }
 
   /** The id is free again. */
-  remove(run: KeptRun): void {
+  #remove(run: KeptRun): void {
     if (this.#runs.get(run.id) === run) this.#runs.delete(run.id);
+  }
+
+  /** Whether that connection was sent something of its runs that it has not taken in. */
+  isAwaited(follower: Follower): boolean {
+    return this.followedBy(follower).some((run) => run.inFlight > 0);
   }
 
   followedBy(follower: Follower): KeptRun[] {

@@ -86,3 +86,16 @@ export function socketBytes(limits: Limits): number {
 
 /** How long runs may go on when the server is told to end, unless it is told otherwise. */
 export const GRACE_MS = 30_000;
+
+/** Messages of all runs in memory; what is more goes to disk. */
+export const RESULT_MEMORY_BYTES = 256 * MIB;
+
+/** Results on disk, of all keys. */
+export const RESULT_DISK_BYTES = 4096 * MIB;
+
+/** A reader that takes in nothing, though it answers pings; a chunk over the slowest link that is served takes so long. */
+export function readMs({ chunkBytes }: Limits): number {
+  return 30_000 + (1000 * chunkBytes) / SLOWEST_BYTES_PER_SECOND;
+}
+
+const SLOWEST_BYTES_PER_SECOND = 1000;

@@ -136,10 +136,11 @@ export class Run implements RunEvents {
   log({ node, text, value }: HostEvent<'log'>, payload: Uint8Array): void {
     if (this.ended) return;
     const { outbox } = this;
-    if (outbox.heldBytes + payload.byteLength <= this.#options.logBytes) {
+    const { byteLength } = payload;
+    if (outbox.heldBytes + byteLength <= this.#options.logBytes && outbox.hasRoom(byteLength)) {
       outbox.push({ type: 'log', node, text, value }, payload);
     } else {
-      const note = `(${payload.byteLength} bytes left out: the run holds too much unread)`;
+      const note = `(${byteLength} bytes left out: the run holds too much unread)`;
       outbox.push({ type: 'log', node, text: text === undefined ? note : `${text} ${note}` });
     }
   }
@@ -219,6 +220,6 @@ function missing(save: number, state: FinalState, cause: ErrorBody | undefined):
 
 function noRoom(save: number): ErrorBody {
   const message =
-    'The server keeps no more for detached runs: too much of what they saved has not expired yet.';
+    'The server has no room for this value: too much of what runs saved has not been fetched or has not expired yet.';
   return { code: 'too_large', message, node: save };
 }

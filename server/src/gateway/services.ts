@@ -13,6 +13,8 @@ export interface Services {
   readonly models: ReadonlyMap<string, ServedModel>;
   readonly limits: Limits;
   readonly helloMs: number;
+  /** How long a client may take nothing in of what it was sent. */
+  readonly readMs: number;
   readonly log: Log;
   readonly meter: Meter;
   /** Whether the server takes no more runs, for it is going away. */

@@ -3,6 +3,7 @@
  * compression, pings to find dead peers, and an end for a peer that asks and never reads.
  */
 import type { IncomingMessage } from 'node:http';
+import type { Socket } from 'node:net';
 import type { Duplex } from 'node:stream';
 import { Inbox, type Limits, SUBPROTOCOL, type Transport } from '@tracewire/protocol';
 import { type WebSocket, WebSocketServer } from 'ws';
@@ -31,11 +32,12 @@ export function webSockets(limits: Limits, pingMs = PING_MS): AcceptUpgrade {
   });
   return (request, socket, head, accepted) =>
     server.handleUpgrade(request, socket, head, (webSocket) => {
-      accepted(webSocketTransport(webSocket, socketBytes(limits), pingMs));
+      keepAlive(webSocket, request.socket, pingMs);
+      accepted(webSocketTransport(webSocket, socketBytes(limits)));
     });
 }
 
-function webSocketTransport(socket: WebSocket, maxBuffered: number, pingMs: number): Transport {
+function webSocketTransport(socket: WebSocket, maxBuffered: number): Transport {
   const inbox = new Inbox();
   socket.on('message', (data: Buffer, isBinary) => {
     if (isBinary) return inbox.deliver(data);
@@ -44,7 +46,6 @@ function webSocketTransport(socket: WebSocket, maxBuffered: number, pingMs: numb
   // `ws` closes the socket by itself then, and would report 1006 unless the peer answered.
   socket.on('error', (error) => inbox.abandon(closeCodeOf(error), error.message));
   socket.on('close', (code, reason) => inbox.end(code, reason.toString()));
-  keepAlive(socket, pingMs);
 
   function close(code: number, reason: string): void {
     inbox.abandon(code, reason);
@@ -76,15 +77,15 @@ function sendParts(socket: WebSocket, parts: readonly Uint8Array[]): void {
   }
 }
 
-/** A peer that answered no ping since the last one is taken for dead. */
-function keepAlive(socket: WebSocket, pingMs: number): void {
-  let alive = true;
-  socket.on('pong', () => {
-    alive = true;
-  });
+/**
+ * A peer of which not a byte has come since the last ping is taken for dead. Bytes are looked at, not pongs: on a slow
+ * link a pong waits behind what the peer is sending.
+ */
+function keepAlive(socket: WebSocket, connection: Socket, pingMs: number): void {
+  let had = -1;
   const timer = setInterval(() => {
-    if (!alive) return socket.terminate();
-    alive = false;
+    if (connection.bytesRead === had) return socket.terminate();
+    had = connection.bytesRead;
     socket.ping();
   }, pingMs);
   socket.once('close', () => clearInterval(timer));

@@ -3,6 +3,7 @@ import { type Graph, type Limits, transportPair } from '@tracewire/protocol';
 import { Gateway } from '../gateway.ts';
 import { DEFAULT_LIMITS } from '../limits.ts';
 import { SILENT } from '../log.ts';
+import type { ResultStore } from '../result-store.ts';
 import { ServedModel } from '../served-model.ts';
 import { type Answer, type ScriptedHost, scriptedHosts } from './scripted-host.ts';
 import { TestClient } from './test-client.ts';
@@ -16,7 +17,7 @@ export interface Toy {
   /** A client that has said hello, and what else it understands. */
   client(...capabilities: string[]): Promise<TestClient>;
   /** A client that hasn't. */
-  stranger(): TestClient;
+  stranger(key?: string): TestClient;
 }
 
 interface ToyOptions {
@@ -26,9 +27,11 @@ interface ToyOptions {
   readonly helloMs?: number;
   readonly runMs?: number;
   readonly stuckMs?: number;
+  readonly results?: ResultStore;
+  readonly readMs?: number;
 }
 
-export async function toy({ limits, answer, helloMs, ...rest }: ToyOptions = {}): Promise<Toy> {
+export async function toy({ limits, answer, helloMs, results, readMs, ...rest }: ToyOptions = {}): Promise<Toy> {
   const { start, hosts } = scriptedHosts(answer);
   const config = {
     name: 'toy',
@@ -53,11 +56,13 @@ export async function toy({ limits, answer, helloMs, ...rest }: ToyOptions = {})
     log: SILENT,
     version: '0.0.0',
     limits: { ...DEFAULT_LIMITS, ...limits },
+    results,
     ...(helloMs === undefined ? {} : { helloMs }),
+    ...(readMs === undefined ? {} : { readMs }),
   });
-  const stranger = (): TestClient => {
+  const stranger = (key?: string): TestClient => {
     const [client, server] = transportPair();
-    gateway.serve(server);
+    gateway.serve(server, { key });
     return new TestClient(client);
   };
   return {
