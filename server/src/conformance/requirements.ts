@@ -97,6 +97,9 @@ const STRETCHES: readonly Stretch[] = [
   [358, 364, 'server', 'sessions'],
   [365, 367, 'server', 'blobs'],
   [368, 369, 'server', 'functions'],
+  [370, 370, 'server', 'detach'],
+  [371, 371, 'client', 'resume'],
+  [372, 372, 'server', 'resume'],
   [390, 392, 'client'],
   [393, 395, 'server'],
 ];
@@ -116,6 +119,8 @@ const UNOBSERVED: Readonly<Record<string, string>> = {
   'R-295': 'it takes the end of the server',
   'R-288': 'a dead peer takes a minute to be found',
   'R-313': 'it takes the hand of whoever keeps the keys',
+  'R-370': 'it takes two starts of one server',
+  'R-372': 'a reader that takes in nothing is given minutes',
   'R-314': 'it permits; nothing is wrong without it',
   'R-275': 'it takes a model that is fed no token ids',
 };

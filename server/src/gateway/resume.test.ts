@@ -3,7 +3,7 @@ import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import { WAITING_RUNS } from './limits.ts';
 import { begin, give, refusals, runOf, seqs, states } from './testing/runs.ts';
 import { settle, type TestClient } from './testing/test-client.ts';
-import { type Toy, toy } from './testing/toy.ts';
+import { floats, type Toy, toy } from './testing/toy.ts';
 
 beforeEach(() => {
   vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout'] });
@@ -119,6 +119,43 @@ describe('a lost connection', () => {
     const second = await server.client('resume');
     await resume(second, 'a', 2);
     expect(seqs(second, 'a')).toEqual([3, 4, 5]);
+  });
+});
+
+describe('a client that takes nothing in', () => {
+  const stuck = { limits: { windowBytes: 10 }, readMs: 60 };
+
+  it('is closed with 1008, and its run waits for it', async () => {
+    vi.useRealTimers();
+    const server = await toy(stuck);
+    const client = await server.client('resume');
+    const run = await begin(server, client);
+    give(server, run, 1);
+    expect(await client.closed).toMatchObject({ code: 1008 });
+    give(server, run, 3);
+    server.host().send({ type: 'done', run, state: 'completed' });
+    await settle();
+    expect(cancels(server)).toEqual([]);
+    const later = await server.client('resume');
+    await resume(later, 'a', 3);
+    later.send({ type: 'ack', run: 'a', seq: 4 });
+    await settle();
+    expect(seqs(later, 'a')).toEqual([4, 5]);
+  });
+
+  it('is none that acks, or that was sent nothing', async () => {
+    vi.useRealTimers();
+    const server = await toy({ ...stuck, limits: {} });
+    const [client, idle] = [await server.client('resume'), await server.client('resume')];
+    const ended: unknown[] = [];
+    for (const one of [client, idle]) void one.closed.then((end) => ended.push(end));
+    const run = await begin(server, client);
+    for (let seq = 3; seq < 12; seq++) {
+      server.host().send({ type: 'log', run, node: 0, value: floats(4).value }, [floats(4).payload]);
+      await new Promise((resolve) => setTimeout(resolve, 30));
+      client.send({ type: 'ack', run: 'a', seq });
+    }
+    expect([ended, seqs(client, 'a').at(-1)]).toEqual([[], 11]);
   });
 });
 

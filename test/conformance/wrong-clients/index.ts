@@ -303,6 +303,13 @@ const RESUME: readonly Row[] = [
     '',
   ],
   [
+    'does not come back after 1008',
+    'client-resumes-after-1008',
+    'protocol/src/transport.ts',
+    '1005, 1009]',
+    '1005, 1008, 1009]',
+  ],
+  [
     'never comes back',
     'client-resumes',
     'client/src/connection.ts',

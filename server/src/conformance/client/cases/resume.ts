@@ -116,6 +116,11 @@ const RESUMED: readonly ClientCase[] = [
     prints: TUTORIAL,
     script: { run: begun(({ socket }) => socket.close(1001, 'going away')), resume: takeUp },
   }),
+  resuming('resumes-after-1008', ['R-371'], 'it comes back to its runs though it did not read in time', {
+    trace: 'tutorial',
+    prints: TUTORIAL,
+    script: { run: begun(({ socket }) => socket.close(1008, 'you take nothing in')), resume: takeUp },
+  }),
   resuming('resumes-in-value', ['R-119'], 'a value that was cut off goes on with its next chunk', {
     prints: { lines: [{ save: 'h.0', ...printed(bigValue(LARGE)) }] },
     script: {
