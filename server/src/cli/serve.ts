@@ -78,7 +78,10 @@ export async function serve(options: ServeOptions): Promise<void> {
   );
 }
 
-function resultStore({ results, resultsBytes, port, cache }: ServeOptions, log: Log): ResultStore | undefined {
+function resultStore(
+  { results, resultsBytes, port, cache }: ServeOptions,
+  log: Log,
+): ResultStore | undefined {
   if (results === undefined && port === 0) return undefined;
   const folder = resolve(results ?? join(cache, 'results', String(port)));
   return new ResultStore({ folder, memoryBytes: RESULT_MEMORY_BYTES, diskBytes: resultsBytes, log });

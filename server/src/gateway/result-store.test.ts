@@ -1,5 +1,13 @@
 /** Where messages wait: memory up to a budget, then disk; what detached runs came to outlives the gateway. */
-import { mkdtempSync, readdirSync, readFileSync, rmSync, statSync, truncateSync, writeFileSync } from 'node:fs';
+import {
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  statSync,
+  truncateSync,
+  writeFileSync,
+} from 'node:fs';
 import { open } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -66,10 +74,7 @@ describe('a reader slower than the model', () => {
     }
     expect(seqs(client, 'a')).toEqual([1, 2, 3, 4, 5]);
     const [, , first, second] = whole(client, 'a');
-    expect([first?.payload, second?.payload]).toEqual([
-      Buffer.alloc(400, 7),
-      Buffer.alloc(200, 7),
-    ]);
+    expect([first?.payload, second?.payload]).toEqual([Buffer.alloc(400, 7), Buffer.alloc(200, 7)]);
     client.send({ type: 'ack', run: 'a', seq: 5 });
     await vi.waitFor(() => expect(files()).toEqual([]));
     expect([results.memoryBytes, results.diskBytes, server.gateway.runs.size]).toEqual([0, 0, 0]);
@@ -129,30 +134,33 @@ describe('a disk that takes no more', () => {
   it.each<[string, Partial<ResultStoreOptions>]>([
     ['for the kernel says so', { open: () => open('/dev/full', 'r+') }],
     ['for its budget is used up', { diskBytes: 100 }],
-  ])('%s: what is there is delivered, the next value is too_large, and other runs don’t notice', async (_, options) => {
-    const server = await toy({ results: store(options), limits: { windowBytes: 10 } });
-    const client = await server.client();
-    const run = await begin(server, client);
-    give(server, run, 1, 100);
-    await vi.waitFor(() => expect(seqs(client, 'a')).toEqual([1, 2, 3]));
-    await new Promise((resolve) => setTimeout(resolve, 50));
-    give(server, run, 3, 100);
-    server.host().send({ type: 'done', run, state: 'completed' });
-    await settle();
-    client.send({ type: 'ack', run: 'a', seq: 3 });
-    await settle();
-    const last = client.received.slice(-2).map(({ message }) => message);
-    expect(last).toMatchObject([
-      { type: 'access_error', seq: 4, save: 3, error: { code: 'too_large' } },
-      { type: 'status', seq: 5, state: 'completed' },
-    ]);
-    client.send({ type: 'ack', run: 'a', seq: 5 });
-    const other = await server.client();
-    const next = await begin(server, other, 'b');
-    give(server, next, 1, 1);
-    await settle();
-    expect(seqs(other, 'b')).toEqual([1, 2, 3]);
-  });
+  ])(
+    '%s: what is there is delivered, the next value is too_large, and other runs don’t notice',
+    async (_, options) => {
+      const server = await toy({ results: store(options), limits: { windowBytes: 10 } });
+      const client = await server.client();
+      const run = await begin(server, client);
+      give(server, run, 1, 100);
+      await vi.waitFor(() => expect(seqs(client, 'a')).toEqual([1, 2, 3]));
+      await new Promise((resolve) => setTimeout(resolve, 50));
+      give(server, run, 3, 100);
+      server.host().send({ type: 'done', run, state: 'completed' });
+      await settle();
+      client.send({ type: 'ack', run: 'a', seq: 3 });
+      await settle();
+      const last = client.received.slice(-2).map(({ message }) => message);
+      expect(last).toMatchObject([
+        { type: 'access_error', seq: 4, save: 3, error: { code: 'too_large' } },
+        { type: 'status', seq: 5, state: 'completed' },
+      ]);
+      client.send({ type: 'ack', run: 'a', seq: 5 });
+      const other = await server.client();
+      const next = await begin(server, other, 'b');
+      give(server, next, 1, 1);
+      await settle();
+      expect(seqs(other, 'b')).toEqual([1, 2, 3]);
+    },
+  );
 });
 
 describe('a detached run’s results', () => {

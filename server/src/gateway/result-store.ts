@@ -120,7 +120,8 @@ export class ResultStore {
   }
 
   failed(error: Error): void {
-    if (performance.now() >= this.#fullUntil) this.#options.log.warn({ why: error.message }, 'results can’t be put on disk');
+    if (performance.now() >= this.#fullUntil)
+      this.#options.log.warn({ why: error.message }, 'results can’t be put on disk');
     this.#fullUntil = performance.now() + FULL_MS;
   }
 

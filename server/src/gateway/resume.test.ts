@@ -124,13 +124,18 @@ describe('a lost connection', () => {
 
 describe('a client that takes nothing in', () => {
   const stuck = { limits: { windowBytes: 10 }, readMs: 60 };
+  beforeEach(() => {
+    const toFake = ['setTimeout', 'clearTimeout', 'setInterval', 'clearInterval', 'performance'] as const;
+    vi.useFakeTimers({ toFake: [...toFake] });
+  });
 
   it('is closed with 1008, and its run waits for it', async () => {
-    vi.useRealTimers();
     const server = await toy(stuck);
     const client = await server.client('resume');
     const run = await begin(server, client);
     give(server, run, 1);
+    await settle();
+    await vi.advanceTimersByTimeAsync(90);
     expect(await client.closed).toMatchObject({ code: 1008 });
     give(server, run, 3);
     server.host().send({ type: 'done', run, state: 'completed' });
@@ -144,7 +149,6 @@ describe('a client that takes nothing in', () => {
   });
 
   it('is none that acks, or that was sent nothing', async () => {
-    vi.useRealTimers();
     const server = await toy({ ...stuck, limits: {} });
     const [client, idle] = [await server.client('resume'), await server.client('resume')];
     const ended: unknown[] = [];
@@ -152,8 +156,10 @@ describe('a client that takes nothing in', () => {
     const run = await begin(server, client);
     for (let seq = 3; seq < 12; seq++) {
       server.host().send({ type: 'log', run, node: 0, value: floats(4).value }, [floats(4).payload]);
-      await new Promise((resolve) => setTimeout(resolve, 30));
+      await settle();
+      await vi.advanceTimersByTimeAsync(50);
       client.send({ type: 'ack', run: 'a', seq });
+      await settle();
     }
     expect([ended, seqs(client, 'a').at(-1)]).toEqual([[], 11]);
   });

@@ -12,9 +12,7 @@ export const INDEX = z.object({
   /** Milliseconds since 1970. */
   expires: z.number(),
   /** One a message, from seq 1; `bytes` of payload. */
-  entries: z.array(
-    z.object({ bytes: count, piece: z.object({ offset: count, size: count, crc: count }) }),
-  ),
+  entries: z.array(z.object({ bytes: count, piece: z.object({ offset: count, size: count, crc: count }) })),
 });
 
 export type StoredRun = z.infer<typeof INDEX>;

@@ -31,7 +31,14 @@ interface ToyOptions {
   readonly readMs?: number;
 }
 
-export async function toy({ limits, answer, helloMs, results, readMs, ...rest }: ToyOptions = {}): Promise<Toy> {
+export async function toy({
+  limits,
+  answer,
+  helloMs,
+  results,
+  readMs,
+  ...rest
+}: ToyOptions = {}): Promise<Toy> {
   const { start, hosts } = scriptedHosts(answer);
   const config = {
     name: 'toy',
