@@ -2,8 +2,9 @@
  * Connections that break in the middle of runs, with a real server and real sockets behind a proxy that cuts them: every
  * run completes with the bytes it would have had, once each; where that can't be, one typed error, at once.
  */
-import { type ConnectionEvent, LanguageModel, type SavedValue, Tensor, type Trace } from '@tracewire/client';
+import { type ConnectionEvent, LanguageModel, type Trace } from '@tracewire/client';
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
+import { fingerprint } from './support/fingerprint.ts';
 import { startServer, type TestServer } from './support/server.ts';
 import { type Cut, TcpProxy } from './support/tcp-proxy.ts';
 
@@ -41,14 +42,6 @@ const many = (m: Trace) => {
   });
   return { saves: [...blocks.map((place) => place.save()), m.lm_head.output.save()], report: m.report() };
 };
-
-/** Dtype, dims and every byte. */
-function fingerprint(value: SavedValue): string {
-  if (!(value instanceof Tensor)) return `(${value.map(fingerprint).join()})`;
-  const { data, dtype, dims } = value;
-  const bytes = Buffer.from(data.buffer, data.byteOffset, data.byteLength).toString('base64');
-  return `${dtype} [${dims}] ${bytes}`;
-}
 
 /** Runs `many`, and says what came: every value, how often each came, and what became of the connection. */
 async function runMany() {

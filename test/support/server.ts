@@ -20,14 +20,23 @@ export interface TestServer {
   stop(): Promise<number | null>;
 }
 
-export async function startServer(...args: readonly string[]): Promise<TestServer> {
-  const child = spawn(
-    process.execPath,
-    [CLI, 'serve', '--port', '0', '--cache', CACHE, '--log-level', 'warn', ...args],
-    {
-      stdio: ['ignore', 'pipe', 'pipe'],
-    },
-  );
+export function startServer(...args: readonly string[]): Promise<TestServer> {
+  return launch({}, ...args);
+}
+
+export interface LaunchOptions {
+  readonly env?: Readonly<Record<string, string>>;
+  /** Files may grow to so many KiB, as the kernel sees to it. */
+  readonly fileKib?: number;
+}
+
+export async function launch({ env, fileKib }: LaunchOptions, ...args: readonly string[]): Promise<TestServer> {
+  const cli = [CLI, 'serve', '--port', '0', '--cache', CACHE, '--log-level', 'warn', ...args];
+  const [program, ...rest] =
+    fileKib === undefined
+      ? [process.execPath, ...cli]
+      : ['bash', '-c', `ulimit -f ${fileKib}; exec "$@"`, 'bash', process.execPath, ...cli];
+  const child = spawn(program, rest, { stdio: ['ignore', 'pipe', 'pipe'], env: { ...process.env, ...env } });
   const ended = new Promise<number | null>((resolve) => child.once('exit', resolve));
   let complaint = '';
   child.stderr.on('data', (text: Buffer) => {

@@ -1,0 +1,155 @@
+/**
+ * What a server does for many clients at once: real clients over loopback with mixed traces, each result compared with
+ * the one that it had alone; against bare back-to-back passes over the same inputs.
+ */
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import path from 'node:path';
+import { LanguageModel } from '@tracewire/client';
+import { loadBare } from '../bench/bare.ts';
+import { Random } from '../support/random.ts';
+import { makeKey } from '../support/server.ts';
+import { probedServer, type Sample } from './probed-server.ts';
+import { mixedWork, shapeOf, type Work } from './work.ts';
+
+export interface LoadOptions {
+  /** The model's folder. */
+  readonly model: string;
+  readonly seed: number;
+  /** How many clients there are at once, one stage after the other. */
+  readonly clients: readonly number[];
+  /** Of each stage. */
+  readonly seconds: number;
+  /** Keys that clients share in turn. */
+  readonly keys: number;
+  readonly threads: number;
+  readonly mostTokens: number;
+  /** Different pieces of work. */
+  readonly pieces: number;
+}
+
+export interface Stage {
+  readonly clients: number;
+  readonly runs: number;
+  readonly wrong: number;
+  /** Errors by code. */
+  readonly errors: Readonly<Record<string, number>>;
+  readonly runsPerSecond: number;
+  /** How long bare passes over the same inputs take, as a part of the stage's time. */
+  readonly ratio: number;
+  /** Milliseconds. */
+  readonly p50: number;
+  readonly p99: number;
+  /** The key that had the fewest runs, as a part of the one that had most. */
+  readonly fairness: number;
+  /** Of the gateway's event loop, milliseconds. */
+  readonly lagP99: number;
+}
+
+interface Alone {
+  readonly result: string;
+  /** Milliseconds of a bare pass. */
+  readonly bareMs: number;
+}
+
+export async function measureLoad(options: LoadOptions, tell: (stage: Stage) => void = () => {}): Promise<Stage[]> {
+  const folder = mkdtempSync(path.join(tmpdir(), 'tracewire-load-'));
+  const file = path.join(folder, 'keys.json');
+  const keys: string[] = [];
+  for (let n = 0; n < options.keys; n++) keys.push(await makeKey(file, `k${n}`));
+  const args = ['--model', options.model, '--threads', String(options.threads), '--keys', file];
+  const server = await probedServer({}, ...args);
+  const name = path.basename(options.model);
+  const open = (n: number) => new LanguageModel(name, { url: server.url, key: keys[n % keys.length] });
+  const first = open(0);
+  try {
+    const shape = await shapeOf(first);
+    const work = mixedWork(new Random(options.seed), shape, options.pieces, options.mostTokens);
+    const alone = await workAlone(work, first, options);
+    const stages: Stage[] = [];
+    for (const clients of options.clients) {
+      const models = Array.from({ length: clients }, (_, n) => open(n));
+      const stage = await runStage(models, work, alone, options, () => server.samples());
+      stages.push(stage);
+      tell(stage);
+      await Promise.all(models.map((model) => model.close()));
+    }
+    return stages;
+  } finally {
+    await first.close();
+    await server.stop();
+    rmSync(folder, { recursive: true, force: true });
+  }
+}
+
+/** Each piece of work by itself: its result, and the bare pass. */
+async function workAlone(work: readonly Work[], model: LanguageModel, { model: folder, threads }: LoadOptions) {
+  const alone = new Map<Work, Alone>();
+  for (const piece of work) {
+    const bare = await loadBare(folder, piece.ids, threads);
+    const times: number[] = [];
+    for (let round = 0; round < 5; round++) {
+      const begun = performance.now();
+      await bare.run();
+      times.push(performance.now() - begun);
+    }
+    await bare.release();
+    alone.set(piece, { result: await piece.run(model), bareMs: quantile(times, 0.5) });
+  }
+  return alone;
+}
+
+async function runStage(
+  models: readonly LanguageModel[],
+  work: readonly Work[],
+  alone: ReadonlyMap<Work, Alone>,
+  { seconds, seed, keys }: LoadOptions,
+  samples: () => readonly Sample[],
+): Promise<Stage> {
+  const times: number[] = [];
+  const errors: Record<string, number> = {};
+  const byKey = new Array<number>(Math.min(keys, models.length)).fill(0);
+  let bareMs = 0;
+  let wrong = 0;
+  await Promise.all(models.map((model) => model.describe()));
+  const at = performance.timeOrigin + performance.now();
+  const begun = performance.now();
+  const until = begun + seconds * 1000;
+  const client = async (model: LanguageModel, index: number): Promise<void> => {
+    const random = new Random(seed * 1000 + index);
+    do {
+      const piece = random.pick(work);
+      const wanted = alone.get(piece);
+      const start = performance.now();
+      try {
+        if ((await piece.run(model)) !== wanted?.result) wrong += 1;
+        times.push(performance.now() - start);
+        bareMs += wanted?.bareMs ?? 0;
+        byKey[index % byKey.length] = (byKey[index % byKey.length] ?? 0) + 1;
+      } catch (error) {
+        const { code = 'unknown' } = error as { readonly code?: string };
+        errors[code] = (errors[code] ?? 0) + 1;
+      }
+    } while (performance.now() < until);
+  };
+  await Promise.all(models.map(client));
+  const took = performance.now() - begun;
+  const lags = samples().flatMap((sample) => (sample.at > at + 250 ? sample.lags : []));
+  return {
+    clients: models.length,
+    runs: times.length,
+    wrong,
+    errors,
+    runsPerSecond: times.length / (took / 1000),
+    ratio: bareMs / took,
+    p50: quantile(times, 0.5),
+    p99: quantile(times, 0.99),
+    fairness: Math.min(...byKey) / Math.max(...byKey),
+    lagP99: quantile(lags, 0.99),
+  };
+}
+
+export function quantile(samples: readonly number[], q: number): number {
+  const sorted = [...samples].sort((a, b) => a - b);
+  return sorted[Math.min(sorted.length - 1, Math.floor(q * sorted.length))] ?? Number.NaN;
+}
