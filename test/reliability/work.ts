@@ -19,9 +19,11 @@ export interface ModelShape {
 
 export async function shapeOf(model: LanguageModel): Promise<ModelShape> {
   const { blocks, modules } = await model.describe();
-  const logits = await model.trace([1], (m) => m.get('lm_head').output.save());
-  const head = modules.find(({ path }) => path === 'lm_head')?.path;
-  if (blocks.length === 0 || head === undefined) throw new Error('This work wants a model with blocks and an lm_head.');
+  const head = 'lm_head';
+  if (blocks.length === 0 || !modules.some(({ path }) => path === head)) {
+    throw new Error('This work wants a model with blocks and an lm_head.');
+  }
+  const logits = await model.trace([1], (m) => m.get(head).output.save());
   return { blocks, head, vocabulary: (logits.value as { dims: readonly number[] }).dims.at(-1) ?? 0 };
 }
 

@@ -1,6 +1,6 @@
 /**
  * A TCP proxy that breaks connections in every way a network can: cut before, inside or behind the n-th WebSocket frame
- * from the server, before the client's n-th frame gets through, or half open, where only one end learns of it.
+ * from the server, before the client's n-th frame gets through, or half open, where only one end learns of it; or as slow as one likes.
  */
 import { once } from 'node:events';
 import { type AddressInfo, connect, createServer, type Server, type Socket } from 'node:net';
@@ -24,6 +24,7 @@ export class TcpProxy {
   readonly #pairs = new Set<Pair>();
   #target: URL;
   #rule: CutRule;
+  #bytesPerSecond: number | undefined;
 
   private constructor(target: string, rule: CutRule) {
     this.#target = new URL(target);
@@ -52,6 +53,11 @@ export class TcpProxy {
     this.#rule = rule;
   }
 
+  /** How fast the server's bytes get through on connections to come; undefined: as they come. */
+  slow(bytesPerSecond: number | undefined): void {
+    this.#bytesPerSecond = bytesPerSecond;
+  }
+
   /** Ends every connection at both ends. */
   cut(): void {
     for (const pair of this.#pairs) pair.cut();
@@ -70,12 +76,14 @@ export class TcpProxy {
 
   #accept(client: Socket): void {
     const server = connect(Number(this.#target.port), this.#target.hostname);
-    const pair = new Pair(client, server, this.#rule(this.connections));
+    const pair = new Pair(client, server, this.#rule(this.connections), this.#bytesPerSecond);
     this.connections += 1;
     this.#pairs.add(pair);
     server.once('close', () => this.#pairs.delete(pair));
   }
 }
+
+const TRICKLE_MS = 20;
 
 /** One connection's two halves. */
 class Pair {
@@ -83,12 +91,13 @@ class Pair {
   readonly #server: Socket;
   #ended = false;
 
-  constructor(client: Socket, server: Socket, cut: Cut | undefined) {
+  constructor(client: Socket, server: Socket, cut: Cut | undefined, bytesPerSecond: number | undefined) {
     this.#client = client;
     this.#server = server;
     for (const socket of [client, server]) socket.on('error', () => this.cut()).on('close', () => this.cut());
     this.#pipe(client, server, cut?.from === 'client' ? cut : undefined);
-    this.#pipe(server, client, cut?.from === 'server' ? cut : undefined);
+    if (bytesPerSecond === undefined) this.#pipe(server, client, cut?.from === 'server' ? cut : undefined);
+    else this.#trickle(server, client, bytesPerSecond);
   }
 
   cut(): void {
@@ -102,6 +111,22 @@ class Pair {
     this.#server.resume();
     this.#client.removeAllListeners('close');
     this.#client.destroy();
+  }
+
+  /** Reads no faster than that either, so that the sender's own buffers fill. */
+  #trickle(from: Socket, to: Socket, bytesPerSecond: number): void {
+    const step = Math.max(1, Math.round((bytesPerSecond * TRICKLE_MS) / 1000));
+    let waiting = Buffer.alloc(0);
+    const timer = setInterval(() => {
+      to.write(waiting.subarray(0, step));
+      waiting = waiting.subarray(step);
+      if (waiting.byteLength < step) from.resume();
+    }, TRICKLE_MS);
+    from.on('data', (bytes: Buffer) => {
+      waiting = Buffer.concat([waiting, bytes]);
+      if (waiting.byteLength >= step) from.pause();
+    });
+    from.once('close', () => clearInterval(timer));
   }
 
   #pipe(from: Socket, to: Socket, cut: Cut | undefined): void {
