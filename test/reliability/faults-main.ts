@@ -28,7 +28,9 @@ const results = await breakEverything(
   },
   (result) => {
     const { fault, trials, reconnections, violations } = result;
-    console.log(`${fault}: ${trials} runs, ${endsOf(result)}, ${reconnections} reconnections, ${violations.length} violations`);
+    console.log(
+      `${fault}: ${trials} runs, ${endsOf(result)}, ${reconnections} reconnections, ${violations.length} violations`,
+    );
     for (const violation of new Set(violations)) console.log(`    ${violation}`);
   },
 );

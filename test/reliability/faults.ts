@@ -86,7 +86,8 @@ class Account {
     this.#reconnections += Math.max(0, outcome.connections - 1);
     this.#violations.push(...outcome.violations);
     if (!may.includes(outcome.ended)) this.wrong(`a run ended as ${outcome.ended}`);
-    if (outcome.ended === 'completed' && like && !samePayloads(outcome, like)) this.wrong('a value was another');
+    if (outcome.ended === 'completed' && like && !samePayloads(outcome, like))
+      this.wrong('a value was another');
   }
 
   wrong(violation: string): void {
@@ -262,10 +263,17 @@ async function gatewayKilled(options: FaultOptions): Promise<FaultResult[]> {
     const second = await startServer('--results', folder);
     proxy.lead(second.url);
     account.take(await live, ['completed', 'run_lost']);
-    account.take(await trial(options, second.url, { run, fetchOnly: true, detach: true }), ['completed'], kept);
+    account.take(
+      await trial(options, second.url, { run, fetchOnly: true, detach: true }),
+      ['completed'],
+      kept,
+    );
     await second.stop();
     await proxy.stop();
-    await account.expect('files were left that no run has', () => readdirSync(folder).length <= 2 * indexes(folder));
+    await account.expect(
+      'files were left that no run has',
+      () => readdirSync(folder).length <= 2 * indexes(folder),
+    );
     rmSync(folder, { recursive: true });
   }
   rmSync(folder, { recursive: true, force: true });
@@ -311,7 +319,11 @@ async function withoutRoom(
     const run = idOf(options.seed);
     const detached = await trial(options, server.url, { run, detach: true });
     account.take(detached, ['completed']);
-    account.take(await trial(options, server.url, { run, fetchOnly: true, detach: true }), ['completed'], detached);
+    account.take(
+      await trial(options, server.url, { run, fetchOnly: true, detach: true }),
+      ['completed'],
+      detached,
+    );
     account.take(await trial(options, server.url), ['completed'], detached);
   }
   if (indexes(results) > 0) account.wrong('there was room all the same');
@@ -338,7 +350,11 @@ async function clockJumps({ trials, ...rest }: FaultOptions): Promise<FaultResul
         jumped = true;
       };
       account.take(await trial(options, server.url, { seen, deadlineMs: 30_000 }), ['completed'], detached);
-      account.take(await trial(options, server.url, { run, fetchOnly: true, detach: true }), ['completed'], detached);
+      account.take(
+        await trial(options, server.url, { run, fetchOnly: true, detach: true }),
+        ['completed'],
+        detached,
+      );
     }
     await server.stop();
     results.push(account.result);

@@ -20,7 +20,18 @@ const { values } = parseArgs({
   },
 });
 
-const HEAD = ['clients', 'runs', 'runs a second', '÷ bare', 'p50 ms', 'p99 ms', 'fairness', 'lag p99 ms', 'wrong', 'errors'];
+const HEAD = [
+  'clients',
+  'runs',
+  'runs a second',
+  '÷ bare',
+  'p50 ms',
+  'p99 ms',
+  'fairness',
+  'lag p99 ms',
+  'wrong',
+  'errors',
+];
 const row = (stage: Stage): string[] => [
   String(stage.clients),
   String(stage.runs),
@@ -31,7 +42,9 @@ const row = (stage: Stage): string[] => [
   stage.fairness.toFixed(2),
   stage.lagP99.toFixed(1),
   String(stage.wrong),
-  Object.entries(stage.errors).map(([code, count]) => `${count} ${code}`).join(', ') || '0',
+  Object.entries(stage.errors)
+    .map(([code, count]) => `${count} ${code}`)
+    .join(', ') || '0',
 ];
 
 console.log(HEAD.join('  '));

@@ -52,7 +52,10 @@ interface Alone {
   readonly bareMs: number;
 }
 
-export async function measureLoad(options: LoadOptions, tell: (stage: Stage) => void = () => {}): Promise<Stage[]> {
+export async function measureLoad(
+  options: LoadOptions,
+  tell: (stage: Stage) => void = () => {},
+): Promise<Stage[]> {
   const folder = mkdtempSync(path.join(tmpdir(), 'tracewire-load-'));
   const file = path.join(folder, 'keys.json');
   const keys: string[] = [];
@@ -83,7 +86,11 @@ export async function measureLoad(options: LoadOptions, tell: (stage: Stage) => 
 }
 
 /** Each piece of work by itself: its result, and the bare pass. */
-async function workAlone(work: readonly Work[], model: LanguageModel, { model: folder, threads }: LoadOptions) {
+async function workAlone(
+  work: readonly Work[],
+  model: LanguageModel,
+  { model: folder, threads }: LoadOptions,
+) {
   const alone = new Map<Work, Alone>();
   for (const piece of work) {
     const bare = await loadBare(folder, piece.ids, threads);

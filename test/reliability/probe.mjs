@@ -20,7 +20,10 @@ if (file && process.argv.includes('serve')) {
   setInterval(() => {
     const { rss, heapUsed } = process.memoryUsage();
     const resources = process.getActiveResourcesInfo().length;
-    appendFileSync(file, `${JSON.stringify({ at: performance.timeOrigin + performance.now(), lags, rss, heapUsed, resources })}\n`);
+    appendFileSync(
+      file,
+      `${JSON.stringify({ at: performance.timeOrigin + performance.now(), lags, rss, heapUsed, resources })}\n`,
+    );
     lags = [];
   }, LINE_MS).unref();
   process.on('SIGUSR2', () => {

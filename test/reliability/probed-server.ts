@@ -30,7 +30,10 @@ export interface ProbedOptions {
   readonly fileKib?: number;
 }
 
-export async function probedServer(options: ProbedOptions, ...args: readonly string[]): Promise<ProbedServer> {
+export async function probedServer(
+  options: ProbedOptions,
+  ...args: readonly string[]
+): Promise<ProbedServer> {
   const folder = mkdtempSync(path.join(tmpdir(), 'tracewire-probe-'));
   const file = path.join(folder, 'samples');
   const env = {

@@ -10,8 +10,8 @@ import {
   encodeFrame,
   type Graph,
   isTerminal,
-  SUBPROTOCOL,
   type ServerMessage,
+  SUBPROTOCOL,
   serverMessages,
 } from '@tracewire/protocol';
 import { WebSocket } from 'ws';
@@ -152,7 +152,9 @@ class WireRun {
     if (!known && !detach) return this.finish('run_lost');
     if (this.#last > 0 || fetchOnly) return this.#send({ type: 'resume', run, after: this.#last });
     const options =
-      detach || deadlineMs ? { ...(detach ? { detach } : {}), ...(deadlineMs ? { deadlineMs } : {}) } : undefined;
+      detach || deadlineMs
+        ? { ...(detach ? { detach } : {}), ...(deadlineMs ? { deadlineMs } : {}) }
+        : undefined;
     this.#send({ type: 'run', run, model, graph, options }, payload);
   }
 }

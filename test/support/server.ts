@@ -30,7 +30,10 @@ export interface LaunchOptions {
   readonly fileKib?: number;
 }
 
-export async function launch({ env, fileKib }: LaunchOptions, ...args: readonly string[]): Promise<TestServer> {
+export async function launch(
+  { env, fileKib }: LaunchOptions,
+  ...args: readonly string[]
+): Promise<TestServer> {
   const cli = [CLI, 'serve', '--port', '0', '--cache', CACHE, '--log-level', 'warn', ...args];
   const [program, ...rest] =
     fileKib === undefined
