@@ -2,10 +2,14 @@
  * Connections that break in the middle of runs, with a real server and real sockets behind a proxy that cuts them: every
  * run completes with the bytes it would have had, once each; where that can't be, one typed error, at once.
  */
+import { once } from 'node:events';
+import { mkdtempSync, readdirSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import path from 'node:path';
 import { type ConnectionEvent, LanguageModel, type Trace } from '@tracewire/client';
-import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
+import { afterAll, beforeAll, beforeEach, describe, expect, it, vi } from 'vitest';
 import { fingerprint } from './support/fingerprint.ts';
-import { startServer, type TestServer } from './support/server.ts';
+import { CACHE, runCli, startServer, type TestServer } from './support/server.ts';
 import { type Cut, TcpProxy } from './support/tcp-proxy.ts';
 
 /** Its logits are longer than a chunk. */
@@ -185,6 +189,29 @@ describe('a detached run', () => {
     }
     const error = await failure(direct.attach('nobody', many));
     expect(error.code).toBe('run_lost');
+  });
+
+  it('is fetched from the next server, after a kill -9', async () => {
+    const folder = mkdtempSync(path.join(tmpdir(), 'tracewire-kept-'));
+    const first = await startServer('--results', folder);
+    const starter = new LanguageModel('tiny-gpt2', { url: first.url });
+    const { run, wait } = await starter.start(IDS, many);
+    await wait();
+    await vi.waitFor(() => expect(readdirSync(folder).some((name) => name.endsWith('.json'))).toBe(true));
+    const taken = await runCli('serve', '--port', '0', '--cache', CACHE, '--results', folder);
+    expect([taken.code, taken.stderr]).toEqual([2, expect.stringContaining('--results')]);
+    const ended = once(first.process, 'exit');
+    first.process.kill('SIGKILL');
+    await ended;
+    await starter.close();
+    const second = await startServer('--results', folder);
+    const later = new LanguageModel('tiny-gpt2', { url: second.url });
+    const attached = await later.attach(run, many);
+    await attached.wait();
+    expect(attached.result.saves.map(({ value }) => fingerprint(value))).toEqual(wanted);
+    await later.close();
+    await second.stop();
+    rmSync(folder, { recursive: true });
   });
 
   it('works in this process too, as long as its engine is in use', async () => {

@@ -6,11 +6,12 @@ export class Patience {
   readonly #timer: NodeJS.Timeout;
   #renewed = performance.now();
 
-  /** `awaited`: whether there is something that it should take in. It has at least `ms`, and half as long again at most. */
+  /** `awaited`: whether there is something that it should take in. It has at least `ms`, and twice as long at most. */
   constructor(awaited: () => boolean, over: () => void, ms: number) {
     const look = (): void => {
       if (!awaited()) this.renew();
-      else if (performance.now() - this.#renewed >= ms) over();
+      // What is awaited may have come just after the last look.
+      else if (performance.now() - this.#renewed >= 1.5 * ms) over();
     };
     this.#timer = setInterval(look, ms / 2).unref();
   }

@@ -133,7 +133,8 @@ export class ResultStore {
     for (const shelf of this.#shelves) {
       if (shelf.idleBytes > (fattest?.idleBytes ?? 0)) fattest = shelf;
     }
-    fattest?.spill(excess);
+    // A little more, so that not every message looks for room.
+    fattest?.spill(excess + this.#options.memoryBytes / 16);
   }
 
   #add(shelf: ResultShelf): ResultShelf {

@@ -135,7 +135,7 @@ describe('a client that takes nothing in', () => {
     const run = await begin(server, client);
     give(server, run, 1);
     await settle();
-    await vi.advanceTimersByTimeAsync(90);
+    await vi.advanceTimersByTimeAsync(120);
     expect(await client.closed).toMatchObject({ code: 1008 });
     give(server, run, 3);
     server.host().send({ type: 'done', run, state: 'completed' });
