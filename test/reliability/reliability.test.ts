@@ -33,7 +33,9 @@ describe('a server', () => {
 
   it('ends every run once, whatever breaks, and leaves nothing over', { timeout: LONG_MS }, async () => {
     const results = await breakEverything({ seed: 2, trials: 2, bytesPerSecond: 20_000 });
-    expect(results.flatMap(({ fault, violations }) => violations.map((one) => `${fault}: ${one}`))).toEqual([]);
+    expect(results.flatMap(({ fault, violations }) => violations.map((one) => `${fault}: ${one}`))).toEqual(
+      [],
+    );
     expect(results.every(({ trials }) => trials > 0)).toBe(true);
     const ends = new Set(results.flatMap(({ ends }) => Object.keys(ends)));
     expect(ends).toContain('completed');
