@@ -101,7 +101,7 @@ export async function fuzz(
 }
 
 async function boundedServer({ runMs, stuckMs, memoryBytes }: FuzzOptions) {
-  const { chunkBytes, savedBytes, batchTokens } = DEFAULT_LIMITS;
+  const { chunkBytes, savedBytes, intermediateBytes, batchTokens } = DEFAULT_LIMITS;
   const main = path.join(ROOT, 'server/dist/host/main.js');
   const model = new ServedModel({
     config: {
@@ -112,6 +112,7 @@ async function boundedServer({ runMs, stuckMs, memoryBytes }: FuzzOptions) {
       threads: 1,
       chunkBytes,
       savedBytes,
+      intermediateBytes,
       batchTokens,
     },
     start: () => startHostProcess({ model: MODEL, log: SILENT, memoryBytes, main }),
