@@ -74,8 +74,9 @@ function checkWrite(checker: GraphChecker, node: NodeOf<'write'>, id: number): N
     checker.report('wrong_dtype', message, { node: id, path, wanted: type.dtype, got: value.dtype });
   } else if (value) checkWrittenDims(checker, node, id, type, value);
   const rank = checker.index.rank(node.place);
-  if (rank !== undefined && isLater(written, { rank, invoke: node.place.invoke ?? 0 })) {
-    const what = written.rank > rank ? 'module' : 'invoke';
+  const time = rank === undefined ? undefined : checker.timeAt(node.place, rank);
+  if (time && isLater(written, time)) {
+    const what = written.step > time.step ? 'step' : written.rank > time.rank ? 'module' : 'invoke';
     const message = `The value written to ${describePlace(node.place)} comes from a later ${what}, so it can’t exist in time.`;
     checker.report('write_order', message, { node: id, path });
   }

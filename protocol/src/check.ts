@@ -7,11 +7,20 @@ import { checkInvokes } from './check-invokes.ts';
 import { CHECKS } from './check-nodes.ts';
 import { type ModuleDescription, type PortDescription, portsOf } from './description.ts';
 import type { ErrorBody, ErrorCode } from './errors.ts';
-import { describePlace, type Graph, type GraphNode, type Input, operandsOf, type Place } from './graph.ts';
-import { type HookTime, laterOf, NEVER } from './hook-time.ts';
+import {
+  describePlace,
+  type Graph,
+  type GraphNode,
+  type Input,
+  operandsOf,
+  type Place,
+  type Steps,
+} from './graph.ts';
+import { type HookTime, isLater, laterOf, NEVER } from './hook-time.ts';
 import type { ModelIndex } from './model-index.ts';
 import { leastBytes, type NodeType, type TensorType, tensor, UNKNOWN } from './node-type.ts';
 import type { Dim } from './shapes/dim.ts';
+import { describeSteps, firstStep, joinSteps } from './steps.ts';
 import type { TensorLike } from './tensor.ts';
 import { plural } from './words.ts';
 
@@ -31,6 +40,8 @@ export interface Known {
   readonly limits?:
     | { readonly savedBytes: number; readonly intermediateBytes?: number | undefined }
     | undefined;
+  /** Whether the graph is run for several passes: its tokens come in any case, so it need not save anything. */
+  readonly generates?: boolean | undefined;
 }
 
 /** Checks a whole graph, its inputs included. */
@@ -51,6 +62,8 @@ export class GraphChecker {
   readonly #types: NodeType[] = [];
   /** The latest hook that each node's value depends on. */
   readonly #times: HookTime[] = [];
+  /** In which steps of a generation each node acts; undefined for what takes part in none. */
+  readonly #steps: (Steps | undefined)[] = [];
   readonly #errors: ErrorBody[] = [];
   /** How many tokens the input of an invoke has, where it tells. */
   readonly #tokens = new Map<number, number>();
@@ -81,7 +94,20 @@ export class GraphChecker {
     this.#times.push(operands.map((operand) => this.timeOf(operand)).reduce(laterOf, NEVER));
     const type = this.#errors.length < MAX_ERRORS ? this.#check(node, operands, id) : UNKNOWN;
     this.#types.push(type);
+    this.#joinSteps(node, operands, id);
     return type;
+  }
+
+  /** What a node joins must come together in each of its steps. */
+  #joinSteps(node: GraphNode, operands: readonly number[], id: number): void {
+    const joined = joinSteps(
+      node,
+      operands.map((operand) => this.#steps[operand]),
+    );
+    this.#steps.push(joined.steps);
+    if (!joined.fault) return;
+    const path = 'place' in node ? node.place.module : undefined;
+    this.report(joined.fault.code, `Node ${id}: ${joined.fault.message}`, { node: id, path });
   }
 
   #check(node: GraphNode, operands: readonly number[], id: number): NodeType {
@@ -96,6 +122,7 @@ export class GraphChecker {
     const warnings = [...this.#behindStop(invokes), ...this.#tooLarge()];
     if (
       this.#errors.length === 0 &&
+      !this.known.generates &&
       !this.#nodes.some((node) => node.kind === 'save' || node.kind === 'log')
     ) {
       this.report(
@@ -117,6 +144,16 @@ export class GraphChecker {
 
   timeOf(node: number): HookTime {
     return this.#times[node] ?? NEVER;
+  }
+
+  /** In which steps of a generation a node acts; undefined for what is of none, as a constant. */
+  stepsOf(node: number): Steps | undefined {
+    return this.#steps[node];
+  }
+
+  /** When a hook acts first at a place of that rank. */
+  timeAt({ invoke = 0, steps = 0 }: Place, rank: number): HookTime {
+    return { step: firstStep(steps) ?? 0, rank, invoke };
   }
 
   /** The module at a path, or an error that says what is near or why it can't be hooked. */
@@ -158,15 +195,14 @@ export class GraphChecker {
         path: place.module,
       });
     }
-    const time = { rank: module.order[place.port] ?? 0, invoke: place.invoke ?? 0 };
-    this.#times[node] = laterOf(this.timeOf(node), time);
+    this.#times[node] = laterOf(this.timeOf(node), this.timeAt(place, module.order[place.port] ?? 0));
     if (place.member === undefined) {
       return ports.length === 1
-        ? this.#typeOfPort(first, place.invoke)
-        : { kind: 'tuple', members: ports.map((port) => this.#typeOfPort(port, place.invoke)) };
+        ? this.#typeOfPort(first, place)
+        : { kind: 'tuple', members: ports.map((port) => this.#typeOfPort(port, place)) };
     }
     const member = ports[place.member];
-    if (member) return this.#typeOfPort(member, place.invoke);
+    if (member) return this.#typeOfPort(member, place);
     return this.report(
       'not_a_tuple',
       `${describePlace({ ...place, member: undefined })} has ${plural(ports.length, 'member')}, so no [${place.member}].`,
@@ -180,13 +216,16 @@ export class GraphChecker {
   }
 
   /** Each invoke has named axes of its own: only of token ids is it known how many there are. */
-  #typeOfPort({ dtype, dims }: PortDescription, invoke = 0): TensorType {
+  #typeOfPort({ dtype, dims }: PortDescription, { invoke = 0, steps = 0 }: Place): TensorType {
     // No dims is a scalar, or a rank that the exporter did not write down.
     if (dims.length === 0) return tensor(dtype);
-    const tokens = this.#tokens.get(invoke);
+    // Behind the prompt's pass a step is of one token; what is of both kinds has no one size.
+    const first = firstStep(steps) ?? 0;
+    const tokens = steps === 0 ? this.#tokens.get(invoke) : first > 0 ? 1 : undefined;
     const sizes: Readonly<Record<string, number>> =
       tokens === undefined ? {} : { batch: 1, sequence: tokens };
-    const own = (name: string): Dim => sizes[name] ?? (invoke === 0 ? name : `${name} of invoke ${invoke}`);
+    const whose = `${invoke === 0 ? '' : ` of invoke ${invoke}`}${steps === 0 ? '' : ` of steps ${describeSteps(steps)}`}`;
+    const own = (name: string): Dim => sizes[name] ?? `${name}${whose}`;
     return tensor(dtype, {
       dims: dims.map((dim) => (typeof dim === 'number' || dim === '?' ? dim : own(dim))),
     });
@@ -252,19 +291,20 @@ export class GraphChecker {
   }
 
   #behindStop(invokes: number): ErrorBody[] {
-    const stops = new Map<number, { rank: number; place: Place }>();
+    const stops = new Map<number, { time: HookTime; place: Place }>();
     for (const node of this.#nodes) {
       if (node.kind !== 'stop') continue;
       const { place } = node;
       const rank = this.index.rank(place);
       const stop = stops.get(place.invoke ?? 0);
-      if (rank !== undefined && (!stop || rank < stop.rank)) stops.set(place.invoke ?? 0, { rank, place });
+      const time = rank === undefined ? undefined : this.timeAt(place, rank);
+      if (time && (!stop || isLater(stop.time, time))) stops.set(place.invoke ?? 0, { time, place });
     }
     const what = invokes > 1 ? 'its invoke' : 'the pass';
     return this.#nodes.flatMap((node, id): ErrorBody[] => {
       if (node.kind !== 'read' && node.kind !== 'write') return [];
       const stop = stops.get(node.place.invoke ?? 0);
-      if (!stop || (this.index.rank(node.place) ?? -1) <= stop.rank) return [];
+      if (!stop || !isLater(this.timeAt(node.place, this.index.rank(node.place) ?? -1), stop.time)) return [];
       const message = `${describePlace(node.place)} will not be reached: ${what} stops at ${describePlace(stop.place)}.`;
       return [{ code: 'behind_stop', message, node: id, path: node.place.module }];
     });

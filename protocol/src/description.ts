@@ -48,6 +48,8 @@ export interface ModelDescription {
   /** Longest input in tokens. */
   readonly contextLength?: number | undefined;
   readonly vocabularySize?: number | undefined;
+  /** Tokens that end a generation; absent for a model that can't generate. */
+  readonly endOfText?: readonly number[] | undefined;
   /** Paths of the repeated blocks, in order. */
   readonly blocks: readonly string[];
   readonly modules: readonly ModuleDescription[];
@@ -75,6 +77,7 @@ export const modelDescription: z.ZodMiniType<ModelDescription> = z.strictObject(
   opset: uint,
   contextLength: z.optional(uint),
   vocabularySize: z.optional(uint),
+  endOfText: z.optional(z.array(uint).check(z.maxLength(64))),
   blocks: z.array(name),
   modules: z.array(
     z.strictObject({

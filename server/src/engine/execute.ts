@@ -40,14 +40,20 @@ export interface Execution {
   readonly sizes?: FeedSizes | undefined;
   /** Feeds of the model, by name. */
   readonly feeds: ReadonlyMap<string, TensorLike>;
-  /** Values of the graph's constants, by node. */
-  readonly constants: ReadonlyMap<number, TensorLike>;
+  /** Values of the graph's constants, by node; those of nodes that an earlier pass computed too. */
+  readonly constants: ReadonlyMap<number, Value>;
+  /** Nodes that failed in an earlier pass. */
+  readonly failures?: ReadonlyMap<number, ErrorBody> | undefined;
+  /** Tokens of earlier passes. */
+  readonly past?: number | undefined;
   readonly listener: RunListener;
   readonly isCancelled: () => boolean;
   /** Most bytes of all saved values. */
   readonly savedBytes: number;
   /** Most bytes of all operators' results. */
   readonly intermediateBytes: number;
+  /** Bytes that earlier passes have saved. */
+  readonly takenBytes?: number | undefined;
 }
 
 /** What came of it: `error` ends the run as failed. */
@@ -56,6 +62,9 @@ export interface ExecutionResult {
   readonly ran: readonly SegmentSpec[];
   readonly cancelled: boolean;
   readonly error: ErrorBody | undefined;
+  readonly failures: ReadonlyMap<number, ErrorBody>;
+  /** Bytes that have been saved so far. */
+  readonly takenBytes: number;
 }
 
 /** Runs the plan. Every save has had exactly one outcome when it returns. */
@@ -79,7 +88,9 @@ class Executor {
     this.#execution = execution;
     this.#budget = new MemoryBudget(execution.intermediateBytes);
     for (const [name, tensor] of execution.feeds) this.#environment.set(name, tensor);
-    for (const [node, tensor] of execution.constants) this.#values.set(node, tensor);
+    for (const [node, value] of execution.constants) this.#values.set(node, value);
+    for (const [node, failure] of execution.failures ?? []) this.#failures.set(node, failure);
+    this.#savedBytes = execution.takenBytes ?? 0;
   }
 
   async run(): Promise<ExecutionResult> {
@@ -102,7 +113,13 @@ class Executor {
       }
     }
     this.#settle(error, cancelled);
-    return { ran: this.#ran, cancelled, error };
+    return {
+      ran: this.#ran,
+      cancelled,
+      error,
+      failures: this.#failures,
+      takenBytes: this.#savedBytes,
+    };
   }
 
   async #segment({ spec, feeds, fetches }: PlannedSegment): Promise<void> {
@@ -231,9 +248,9 @@ class Executor {
 
   /** A value that replaces a whole one: the place need not have been computed, so its dims are told by its type. */
   #fitting(value: string, { invoke = 0 }: Place, written: TensorLike): TensorLike {
-    const { model, lengths, sizes: fed } = this.#execution;
+    const { model, lengths, past, sizes: fed } = this.#execution;
     const type = model.types.get(value);
-    const sizes = fed ?? sizesAlone(lengths[invoke] ?? 0);
+    const sizes = fed ?? sizesAlone(lengths[invoke] ?? 0, past);
     if (type) checkFits(written, { dtype: type.dtype, dims: type.dims.map((dim) => sizeOf(dim, sizes)) });
     return written;
   }

@@ -68,7 +68,7 @@ export class KeptRun {
       lane: rest.lane,
       model: rest.model.name,
       meter: rest.meter,
-      work: { graph: message.graph, payload },
+      work: { graph: message.graph, payload, generate: message.options?.generate },
       outbox: this.#outbox,
       logBytes: limits.savedBytes,
       hasRoom: (bytes) => !this.#detached || rest.hasRoom(bytes),
