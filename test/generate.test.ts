@@ -4,9 +4,11 @@ import path from 'node:path';
 import { LanguageModel, type StepTrace, type Tensor, TraceError, ValueNotSetError } from '@tracewire/client';
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { relativeError } from './support/reference.ts';
-import { ROOT, startServer, type TestServer, TINY_GPT2, TRIPWIRE } from './support/server.ts';
+import { ROOT, startServer, type TestServer, TINY_GPT2 } from './support/server.ts';
 import { TcpProxy } from './support/tcp-proxy.ts';
 
+/** It was exported without a cache. */
+const BERT = path.join(ROOT, 'test/fixtures/matrix/bert/dynamo');
 const PROMPT = 'The Eiffel Tower is in the city of';
 /** Goes on through the end of text, as the reference does. */
 const LONG = { maxNewTokens: 64, stopTokens: [] };
@@ -28,7 +30,7 @@ const { block, generations } = JSON.parse(readFileSync(file, 'utf8')) as Referen
 let server: TestServer;
 let model: LanguageModel;
 beforeAll(async () => {
-  server = await startServer('--model', 'tiny-gpt2', '--model', TRIPWIRE);
+  server = await startServer('--model', 'tiny-gpt2', '--model', BERT);
 });
 beforeEach(() => {
   model = new LanguageModel('tiny-gpt2', { url: server.url });
@@ -241,8 +243,8 @@ describe('what is refused', () => {
   it('steps in a trace, and a model without a cache', async () => {
     const steps = model.trace(PROMPT, (m) => (m as StepTrace).all().lm_head.output.save());
     expect(String(await failure(steps))).toMatch(/model\.generate/);
-    const uncached = new LanguageModel('tripwire', { url: server.url });
-    const error = await failure(uncached.generate(PROMPT, { maxNewTokens: 4 }));
+    const uncached = new LanguageModel('dynamo', { url: server.url });
+    const error = await failure(uncached.generate([1, 2, 3], { maxNewTokens: 4 }));
     expect(error).toMatchObject({ code: 'not_offered' });
     expect(String(error)).toMatch(/without a key\/value cache/);
     await uncached.close();
