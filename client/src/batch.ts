@@ -2,7 +2,7 @@
  * Several prompts in one pass: each `invoke` has a prompt and interventions of its own, and its `m` acts on that prompt
  * wherever it is used. Values may go from one to another.
  */
-import { TracewireError, type Welcome } from '@tracewire/protocol';
+import { type Steps, TracewireError, type Welcome } from '@tracewire/protocol';
 import { localError } from './errors.ts';
 import { type TraceInput, toInput } from './input.ts';
 import { CallSite } from './location.ts';
@@ -10,6 +10,7 @@ import { describe } from './options.ts';
 import type { Prompts } from './record.ts';
 import type { Recorder } from './recorder.ts';
 import type { Slot } from './saved.ts';
+import { noSteps, type StepApi, type StepTrace, stepApi } from './step-api.ts';
 import { INSPECT } from './tensor.ts';
 import { isThenable, refuseThenable } from './thenable.ts';
 import { createTrace, type RunReport, type Trace, type TraceApi, traceApi } from './trace-context.ts';
@@ -30,14 +31,21 @@ export function createRoot(
   tree: ModelTree,
   report: Slot<RunReport>,
   prompts: Prompts,
-): Trace & Batch {
-  const own = traceApi(recorder, report);
+): Trace & Batch & StepApi {
+  const own = { ...traceApi(recorder, report), ...noSteps() };
   const invoke = invoker(recorder, tree, report);
-  if (prompts === 'invokes') return batchOnly({ ...own, invoke }) as Trace & Batch;
+  if (prompts === 'invokes') return batchOnly({ ...own, invoke }) as Trace & Batch & StepApi;
   const refused = (): never =>
     refuse('This trace has a prompt of its own. Leave that out: model.trace((t) => …).');
-  return createTrace(recorder, tree, { ...own, invoke: prompts === 'either' ? invoke : refused }) as Trace &
-    Batch;
+  const members = { ...own, invoke: prompts === 'either' ? invoke : refused };
+  if (recorder.generate) return createSteps(recorder, tree, members, undefined) as Trace & Batch & StepApi;
+  return createTrace(recorder, tree, members) as Trace & Batch & StepApi;
+}
+
+/** The root of a generation in some of its steps. */
+function createSteps(recorder: Recorder, tree: ModelTree, own: object, steps: Steps | undefined): StepTrace {
+  const api = stepApi(recorder, steps ?? 0, (others) => createSteps(recorder, tree, own, others));
+  return createTrace(recorder, tree, { ...own, ...api }, 0, steps) as StepTrace;
 }
 
 function invoker(recorder: Recorder, tree: ModelTree, report: Slot<RunReport>): Batch['invoke'] {
@@ -51,7 +59,8 @@ function invoker(recorder: Recorder, tree: ModelTree, report: Slot<RunReport>): 
       refuse(`invoke wants a prompt and a function, not ${describe(fn)}: t.invoke(prompt, (m) => …).`);
     }
     const invoke = recorder.invoke(toInput(prompt), new CallSite());
-    const m = createTrace(recorder, tree, { ...traceApi(recorder, report), invoke: nested }, invoke);
+    const own = { ...traceApi(recorder, report), ...noSteps(), invoke: nested };
+    const m = createTrace(recorder, tree, own, invoke);
     inside = true;
     try {
       const result = fn(m);

@@ -184,6 +184,7 @@ export class Conversation {
     value: (message, payload) => this.#runs.get(message.run).value(message, payload),
     chunk: (message, payload) => this.#runs.get(message.run).chunk(message, payload),
     access_error: (message) => this.#runs.get(message.run).accessError(message),
+    token: (message) => this.#runs.get(message.run).token(message),
     log: (message, payload) => this.#runs.get(message.run).log(message, payload),
     progress: (message) => this.#onProgress(message),
   };

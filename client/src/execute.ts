@@ -1,4 +1,5 @@
 /** Sends a recorded trace, or follows a run of it; what comes fills its handles (filler.ts). */
+import type { Generate } from '@tracewire/protocol';
 import type { Link } from './channel.ts';
 import { type ExecuteOptions, Filler } from './filler.ts';
 import type { CallSite } from './location.ts';
@@ -18,18 +19,25 @@ export interface Execution {
 }
 
 /** How a run is sent: as a detached one, or not at all because the server has it (runs.ts). */
-export type How = { readonly detach?: true } & Pick<RunRequest, 'follow'>;
+export type How = { readonly detach?: true; readonly generate?: Generate | undefined } & Pick<
+  RunRequest,
+  'follow'
+>;
 
 export function execute(
   { conversation, model }: Link,
   recorded: Recorded<unknown>,
   options: ExecuteOptions,
   site: CallSite,
-  { detach, follow }: How = {},
+  { detach, follow, generate }: How = {},
 ): Execution {
   const { graph, payload, saves } = recorded.recording;
   const { deadlineMs } = options;
-  const runOptions = { ...(deadlineMs === undefined ? {} : { deadlineMs }), ...(detach ? { detach } : {}) };
+  const runOptions = {
+    ...(deadlineMs === undefined ? {} : { deadlineMs }),
+    ...(detach ? { detach } : {}),
+    ...(generate ? { generate } : {}),
+  };
   const filler = new Filler(recorded, options, site);
   const run = filler.start(() =>
     conversation.run(

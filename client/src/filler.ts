@@ -5,7 +5,7 @@ import { type LocatedError, TraceError } from './errors.ts';
 import type { CallSite, SourceLocation } from './location.ts';
 import type { ConnectionEvent } from './reconnect.ts';
 import { failSaves, type Recorded } from './record.ts';
-import type { RunListener, RunProgress } from './run.ts';
+import type { GeneratedToken, RunListener, RunProgress } from './run.ts';
 import type { OpenRun } from './runs.ts';
 import type { Saved } from './saved.ts';
 import type { SavedValue } from './tensor.ts';
@@ -26,6 +26,8 @@ export interface LogEvent {
   readonly text: string | undefined;
   readonly value: SavedValue | undefined;
   readonly location: SourceLocation | undefined;
+  /** In a generation. */
+  readonly step?: number | undefined;
 }
 
 /** Callbacks of one run; one that throws cancels it, and the trace rejects with what was thrown. */
@@ -37,6 +39,8 @@ export interface RunCallbacks {
   readonly onLog?: ((event: LogEvent) => void) | undefined;
   /** A handle has its value, or its access error, before the run has ended. */
   readonly onValue?: ((saved: Saved<SavedValue>) => void) | undefined;
+  /** A token of a generation was chosen. */
+  readonly onToken?: ((token: GeneratedToken) => void) | undefined;
   /** The connection was lost, and what becomes of it; meanwhile the run goes on. */
   readonly onConnection?: ((event: ConnectionEvent) => void) | undefined;
 }
@@ -112,17 +116,22 @@ export class Filler implements RunListener {
     );
   }
 
-  value(save: number, value: SavedValue): void {
-    this.#settle(save, { value });
+  value(save: number, value: SavedValue, step?: number): void {
+    this.#settle(save, { value }, step);
   }
 
-  accessError(save: number, body: ErrorBody): void {
-    this.#settle(save, { error: this.#located(body, save) });
+  accessError(save: number, body: ErrorBody, step?: number): void {
+    this.#settle(save, { error: this.#located(body, save) }, step);
   }
 
-  log(node: number, text: string | undefined, value: SavedValue | undefined): void {
+  token(token: GeneratedToken): void {
+    this.#tell(() => this.#options.onToken?.(token));
+  }
+
+  log(node: number, text: string | undefined, value: SavedValue | undefined, step?: number): void {
     const location = this.#recorded.recording.locate(node);
-    this.#tell(() => (this.#options.onLog ?? printLog)({ text, value, location }));
+    const event = { text, value, location, ...(step === undefined ? {} : { step }) };
+    this.#tell(() => (this.#options.onLog ?? printLog)(event));
   }
 
   progress(progress: RunProgress): void {
@@ -133,6 +142,9 @@ export class Filler implements RunListener {
     if (this.#over) return;
     const warnings = this.#warnings.map((body) => ({ ...body, location: this.#located(body).location }));
     if (report) this.#recorded.report.outcome = { value: { ...report, warnings } };
+    for (const { slot } of this.#recorded.recording.saves.values()) {
+      if (slot.steps) slot.steps.began = report?.steps ?? 0;
+    }
     if (state === 'completed') this.#finish();
     else if (state === 'cancelled') this.#finish(this.#aborted(), 'The run was cancelled.');
     else this.#finish(this.#traceError(errors ?? []), 'The run failed.');
@@ -142,10 +154,16 @@ export class Filler implements RunListener {
     this.#finish(this.#traceError(errors), 'The trace did not run to its end.');
   }
 
-  #settle(save: number, outcome: { readonly value: SavedValue } | { readonly error: LocatedError }): void {
+  #settle(
+    save: number,
+    outcome: { readonly value: SavedValue } | { readonly error: LocatedError },
+    step = 0,
+  ): void {
     const entry = this.#recorded.recording.saves.get(save);
     if (this.#over || !entry) return;
-    entry.slot.outcome = outcome;
+    const { slot } = entry;
+    if (slot.steps) slot.steps.slots.set(step, { outcome });
+    else slot.outcome = outcome;
     this.#tell(() => this.#options.onValue?.(entry.saved));
   }
 

@@ -11,12 +11,14 @@ export type { DetachedRun } from './detached.ts';
 export { type LocatedError, TraceError, ValueNotSetError } from './errors.ts';
 export type { LogEvent, RunStatus } from './filler.ts';
 export { concat, einsum, stack, where } from './functions.ts';
+export type { Generation, GenerationOptions, GenerationResult } from './generation.ts';
 export type { Heads } from './heads.ts';
 export type { TraceFeeds, TraceInput } from './input.ts';
 export type { Literal } from './literal.ts';
 export type { SourceLocation } from './location.ts';
 export {
   type AttachOptions,
+  type GenerateOptions,
   LanguageModel,
   type LanguageModelOptions,
   type PrintOptions,
@@ -32,11 +34,12 @@ export type { PlaceMask } from './place-mask.ts';
 export type { PlaceSlice } from './place-slice.ts';
 export type { ConnectionEvent } from './reconnect.ts';
 export type { Axes } from './reduction.ts';
-export type { RunProgress } from './run.ts';
+export type { GeneratedToken, RunProgress } from './run.ts';
 export type { Saved } from './saved.ts';
 export type { Scalar } from './scalar.ts';
 export type { Selector } from './selection.ts';
 export type { Reduce } from './shape.ts';
+export type { StepApi, StepTrace } from './step-api.ts';
 export { type SavedValue, Tensor, type Tuple } from './tensor.ts';
 export type { Tokenizer, WhereOptions } from './tokenizer.ts';
 export type { RunReport, RunWarning, Trace, TraceApi } from './trace-context.ts';

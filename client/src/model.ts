@@ -14,6 +14,15 @@ import { checkRunId, type DetachedRun, detachedRun, mustOfferDetach } from './de
 import { atCall, localError } from './errors.ts';
 import { type Execution, execute, type How } from './execute.ts';
 import type { ExecuteOptions } from './filler.ts';
+import {
+  checkedFunction,
+  Generation,
+  type GenerationOptions,
+  type GenerationResult,
+  mustGenerate,
+  toGenerate,
+  toResult,
+} from './generation.ts';
 import { isFeeds, type TraceInput, toInput } from './input.ts';
 import { localEndpoint } from './local.ts';
 import { CallSite } from './location.ts';
@@ -29,6 +38,8 @@ import {
 } from './options.ts';
 import { type Prompts, type Recorded, record } from './record.ts';
 import { remoteEndpoint } from './remote.ts';
+import type { GeneratedToken } from './run.ts';
+import type { StepApi, StepTrace } from './step-api.ts';
 import { Tokenizer, WHERE_OPTIONS, type WhereOptions } from './tokenizer.ts';
 import type { Trace } from './trace-context.ts';
 
@@ -44,7 +55,10 @@ export interface LanguageModelOptions {
 }
 
 /** Options of one trace. */
-export interface TraceOptions extends WhereOptions, ExecuteOptions {}
+export interface TraceOptions extends WhereOptions, Omit<ExecuteOptions, 'onToken'> {}
+
+/** Options of one generation. */
+export interface GenerateOptions extends WhereOptions, ExecuteOptions, GenerationOptions {}
 
 /** Options for following a run that was started elsewhere. */
 export type AttachOptions = Omit<TraceOptions, 'deadlineMs'>;
@@ -64,6 +78,7 @@ const ATTACH_OPTIONS = {
 };
 const PRINT_OPTIONS = { ...WHERE_OPTIONS, sources: A_BOOLEAN, color: A_BOOLEAN, module: A_STRING };
 const TRACE_OPTIONS = { ...ATTACH_OPTIONS, deadlineMs: A_DURATION };
+const GENERATE_OPTIONS = { ...TRACE_OPTIONS, onToken: A_FUNCTION };
 
 /**
  * A language model on a server, or in this process. It connects on first use and again after a loss; an idle
@@ -108,6 +123,50 @@ export class LanguageModel {
       const { result, execution } = await this.#execute(prompts, options, fn, site);
       await execution.done;
       return result;
+    } catch (error) {
+      throw atCall(error, site);
+    }
+  }
+
+  /**
+   * Generates tokens: the prompt's pass, then one over each token that the pass before chose. `fn` is called once and may
+   * hook any step: `m` itself is the prompt's pass, `m.iter(…)`, `m.all()` and `m.next()` are others. Awaiting it gives
+   * the tokens, the text, and what `fn` returned; `for await` gives the tokens as they come. Rejects as `trace` does.
+   */
+  generate<T = undefined>(
+    input: TraceInput,
+    options: GenerateOptions,
+    fn?: (m: StepTrace) => T,
+  ): Generation<T> {
+    const site = new CallSite();
+    return new Generation((take, tokens) => this.#generate(input, options, fn, site, take, tokens));
+  }
+
+  async #generate<T>(
+    input: TraceInput,
+    options: GenerateOptions,
+    fn: ((m: StepTrace) => T) | undefined,
+    site: CallSite,
+    take: (token: GeneratedToken) => void,
+    tokens: readonly GeneratedToken[],
+  ): Promise<GenerationResult<T>> {
+    try {
+      const generate = toGenerate(options, GENERATE_OPTIONS);
+      const written = checkedFunction(fn);
+      const { onToken, ...rest } = options;
+      const onEach = (token: GeneratedToken): void => {
+        take(token);
+        onToken?.(token);
+      };
+      const { result, execution, report } = await this.#execute<T>(
+        { input: toInput(input) },
+        { ...rest, onToken: onEach },
+        written as (m: Trace & Batch & StepApi) => T,
+        site,
+        { generate },
+      );
+      await execution.done;
+      return toResult(result, tokens, report.outcome);
     } catch (error) {
       throw atCall(error, site);
     }
@@ -198,18 +257,21 @@ export class LanguageModel {
   /** Writes the trace down and sends it, or follows the run that is one, which has its input already. */
   async #execute<T>(
     prompts: Prompts,
-    options: TraceOptions,
-    fn: (m: Trace & Batch) => T,
+    options: WhereOptions & ExecuteOptions,
+    fn: (m: Trace & Batch & StepApi) => T,
     site: CallSite,
     how: How = {},
-  ): Promise<Pick<Recorded<T>, 'result'> & { readonly execution: Execution }> {
+  ): Promise<Pick<Recorded<T>, 'result' | 'report'> & { readonly execution: Execution }> {
     const channel = this.#channel(options);
     const link = await abortable(channel.link(), options.signal);
     if (how.detach || how.follow !== undefined) mustOfferDetach(link.conversation.welcome);
     const tree = await abortable(channel.tree(link), options.signal);
-    const recorded = record(tree, prompts, site, fn);
-    mustOfferInvokes(link.conversation.welcome, recorded.recording.graph.invokes.length);
-    return { result: recorded.result, execution: execute(link, recorded, options, site, how) };
+    const { welcome } = link.conversation;
+    const recorded = record(tree, prompts, site, fn, how.generate);
+    mustOfferInvokes(welcome, recorded.recording.graph.invokes.length);
+    if (how.generate) mustGenerate(welcome, tree.index.description, recorded, how.generate, site);
+    const { result, report } = recorded;
+    return { result, report, execution: execute(link, recorded, options, site, how) };
   }
 
   async #ask<T>(

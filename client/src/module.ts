@@ -2,6 +2,7 @@
  * Module proxies: property access follows the model's tree. Our own names come first; what the model doesn't
  * have is reported at the user's line, and answered with a module that leads to no further errors.
  */
+import type { Steps } from '@tracewire/protocol';
 import { localError } from './errors.ts';
 import { ModuleInputs } from './module-inputs.ts';
 import { registerModule } from './module-registry.ts';
@@ -22,6 +23,8 @@ export interface ModuleSite {
   readonly path: string | undefined;
   /** The prompt whose values its places are about. */
   readonly invoke: number;
+  /** The steps of a generation that its places are about; undefined is the first. */
+  readonly steps?: Steps | undefined;
 }
 
 /** `own` are members of this module alone, such as the root's. */
@@ -94,9 +97,14 @@ function* blocks(site: ModuleSite): Generator<Module> {
   for (let index = 0; index < length; index++) yield memberModule(site, index);
 }
 
-function place({ recorder, path, invoke }: ModuleSite, port: 'input' | 'output'): unknown {
+function place({ recorder, path, invoke, steps }: ModuleSite, port: 'input' | 'output'): unknown {
   if (path === undefined) return Place.create(recorder, undefined);
-  return Place.create(recorder, { module: path, port, ...(invoke > 0 ? { invoke } : {}) });
+  return Place.create(recorder, {
+    module: path,
+    port,
+    ...(invoke > 0 ? { invoke } : {}),
+    ...(steps === undefined ? {} : { steps }),
+  });
 }
 
 function getModule(site: ModuleSite, path: string): Module {

@@ -21,6 +21,17 @@ export const A_DURATION: OptionRule = {
   test: (value) => Number.isSafeInteger(value) && Number(value) >= 1,
 };
 
+export function aNumber(wanted: string, test: (value: number) => boolean): OptionRule {
+  return { wanted, test: (value) => typeof value === 'number' && Number.isFinite(value) && test(value) };
+}
+
+export function aList(of: OptionRule, most: number): OptionRule {
+  return {
+    wanted: `a list of at most ${most}, each ${of.wanted}`,
+    test: (value) => Array.isArray(value) && value.length <= most && value.every((member) => of.test(member)),
+  };
+}
+
 /** Throws `unknown_option` or `bad_input`. An option that is undefined counts as absent. */
 export function checkOptions(
   options: unknown,
@@ -34,8 +45,9 @@ export function checkOptions(
     const rule = Object.hasOwn(rules, option) ? rules[option] : undefined;
     if (!rule) throw unknownOption(option, Object.keys(rules), of);
     if (value !== undefined && !rule.test(value)) {
-      const message = `The option ${option} of ${of} is ${rule.wanted}, not ${describe(value)}.`;
-      throw localError('bad_input', message, { path: option, wanted: rule.wanted, got: describe(value) });
+      const got = typeof value === 'number' ? String(value) : describe(value);
+      const message = `The option ${option} of ${of} is ${rule.wanted}, not ${got}.`;
+      throw localError('bad_input', message, { path: option, wanted: rule.wanted, got });
     }
   }
 }

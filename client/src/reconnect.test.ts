@@ -22,7 +22,12 @@ async function reason(promise: Promise<unknown>): Promise<TracewireError> {
 test('hello announces what the client understands', async () => {
   const { model, server } = scripted();
   void model.describe();
-  expect((await server.next('hello')).message.capabilities).toEqual(['resume', 'detach', 'invokes']);
+  expect((await server.next('hello')).message.capabilities).toEqual([
+    'resume',
+    'detach',
+    'invokes',
+    'generation',
+  ]);
 });
 
 test('a run goes on after the last message that came, in the middle of a value too', async () => {

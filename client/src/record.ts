@@ -1,5 +1,5 @@
 /** Runs a trace's function once, with placeholders, and gives the graph it wrote. Nothing is computed here. */
-import type { ErrorBody } from '@tracewire/protocol';
+import type { ErrorBody, Generate } from '@tracewire/protocol';
 import { type Batch, createRoot } from './batch.ts';
 import { TraceError } from './errors.ts';
 import type { StartInput } from './input.ts';
@@ -7,6 +7,7 @@ import type { CallSite } from './location.ts';
 import { Operand } from './operand.ts';
 import { Recorder, type Recording } from './recorder.ts';
 import type { Slot } from './saved.ts';
+import type { StepApi } from './step-api.ts';
 import { isThenable, refuseThenable } from './thenable.ts';
 import type { RunReport, Trace } from './trace-context.ts';
 import type { ModelTree } from './tree.ts';
@@ -29,9 +30,10 @@ export function record<T>(
   tree: ModelTree,
   prompts: Prompts,
   site: CallSite,
-  fn: (m: Trace & Batch) => T,
+  fn: (m: Trace & Batch & StepApi) => T,
+  generate?: Generate,
 ): Recorded<T> {
-  const recorder = new Recorder(tree.index);
+  const recorder = new Recorder(tree.index, generate);
   const report: Slot<RunReport> = {};
   const m = createRoot(recorder, tree, report, prompts);
   let result: T | undefined;
@@ -78,6 +80,8 @@ export function failSaves(
   site: CallSite,
 ): void {
   for (const [node, { slot }] of recording.saves) {
+    // Of one with steps that have come, those that are left say for themselves how many there were.
+    if (slot.steps?.began !== undefined && slot.steps.began > 0) continue;
     slot.outcome ??= { error: { body, location: recording.locate(node) ?? site.location } };
   }
   report.outcome ??= { error: { body, location: site.location } };

@@ -9,6 +9,7 @@ import {
   type Dtype,
   type ErrorBody,
   type ErrorCode,
+  type Generate,
   type Graph,
   GraphChecker,
   type GraphNode,
@@ -60,12 +61,18 @@ export class Recorder {
   readonly #saves = new Map<number, { saved: Saved<SavedValue>; slot: Slot<SavedValue> }>();
   readonly #errors: LocatedError[] = [];
   readonly #inputs: Input[] = [];
+  /** The options of a generation; undefined for one pass. */
+  readonly generate: Generate | undefined;
   #checked = 0;
   #closed = false;
 
-  constructor(index: ModelIndex) {
+  constructor(index: ModelIndex, generate?: Generate) {
     this.index = index;
-    this.#checker = new GraphChecker(index, { constant: (node) => this.#small.get(node) });
+    this.generate = generate;
+    this.#checker = new GraphChecker(index, {
+      constant: (node) => this.#small.get(node),
+      generates: generate !== undefined,
+    });
   }
 
   get errors(): readonly LocatedError[] {
@@ -157,7 +164,10 @@ export class Recorder {
   }
 
   save(value: number): Saved<SavedValue> {
-    const slot: Slot<SavedValue> = {};
+    const steps = value === INERT ? undefined : this.#checker.stepsOf(value);
+    // One that acts in one step is filled as in a trace.
+    const slot: Slot<SavedValue> =
+      typeof steps === 'object' ? { steps: { of: steps, slots: new Map() } } : {};
     const saved = new Saved(slot, this.label(value), new CallSite());
     const id = value === INERT ? INERT - 1 - this.#saves.size : this.add({ kind: 'save', value });
     this.#saves.set(id, { saved, slot });

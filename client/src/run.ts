@@ -9,6 +9,8 @@ import {
   isTerminal,
   type Limits,
   type MessageOf,
+  Outcomes,
+  type RunOptions,
   type RunState,
   type Status,
   type serverMessages,
@@ -33,9 +35,12 @@ export interface RunProgress {
 export interface RunListener {
   /** The terminal status too, before `end`. */
   status(status: Status): void;
-  value(save: number, value: SavedValue): void;
-  accessError(save: number, error: ErrorBody): void;
-  log(node: number, text: string | undefined, value: SavedValue | undefined): void;
+  /** `step`: in a generation, and only there. */
+  value(save: number, value: SavedValue, step?: number): void;
+  accessError(save: number, error: ErrorBody, step?: number): void;
+  /** A token of a generation. */
+  token(token: GeneratedToken): void;
+  log(node: number, text: string | undefined, value: SavedValue | undefined, step?: number): void;
   progress(progress: RunProgress): void;
   /** What becomes of the connection. */
   connection(event: ConnectionEvent): void;
@@ -43,6 +48,15 @@ export interface RunListener {
   end(status: Status): void;
   /** The server refused the run, or the connection was lost. */
   refused(errors: readonly [ErrorBody, ...ErrorBody[]]): void;
+}
+
+/** A token as it was chosen. */
+export interface GeneratedToken {
+  /** The pass that chose it; the prompt's is 0. */
+  readonly step: number;
+  readonly id: number;
+  /** What it adds to the text; empty where a character isn't whole yet. */
+  readonly text: string;
 }
 
 const OTHER_TRACE =
@@ -67,14 +81,16 @@ export interface RunNodes {
   readonly graph: Graph;
   /** The id of a run that somebody else started. */
   readonly follow?: string | undefined;
+  readonly options?: Pick<RunOptions, 'generate'> | undefined;
 }
 
 export class Run {
   readonly #listener: RunListener;
   readonly #assembly: ValueAssembly;
   readonly #acks: Acks;
-  /** Saves that have no outcome yet. */
-  readonly #open: Set<number>;
+  readonly #outcomes: Outcomes;
+  /** Tokens that came; undefined in a run of one pass. */
+  #tokens: number | undefined;
   /** Whether somebody else started the run, from a trace that may have been another. */
   readonly #followed: boolean;
   readonly #logs: ReadonlySet<number>;
@@ -82,13 +98,14 @@ export class Run {
   #seq = 0;
 
   constructor(
-    { saves, graph, follow }: RunNodes,
+    { saves, graph, follow, options }: RunNodes,
     limits: Limits,
     listener: RunListener,
     ack: (seq: number) => void,
   ) {
     this.#listener = listener;
-    this.#open = new Set(saves);
+    this.#outcomes = new Outcomes(graph, options?.generate !== undefined, saves);
+    this.#tokens = options?.generate && 0;
     this.#followed = follow !== undefined;
     this.#logs = new Set(graph.nodes.flatMap(({ kind }, id) => (kind === 'log' ? [id] : [])));
     this.#assembly = new ValueAssembly(limits.savedBytes + ALIGNMENT_SLACK, limits.chunkBytes);
@@ -105,7 +122,7 @@ export class Run {
     this.#next(message.seq, 0);
     this.#enter(message.state);
     const ended = isTerminal(message.state);
-    if (ended) this.#checkEnd(message.state);
+    if (ended) this.#checkEnd(message.state, message.report?.steps ?? 0);
     this.#listener.status(message);
     if (!ended) return false;
     this.#acks.flush();
@@ -113,32 +130,45 @@ export class Run {
     return true;
   }
 
-  value({ seq, save, value, bytes }: Message<'value'>, payload: Uint8Array): void {
+  value({ seq, save, step, value, bytes }: Message<'value'>, payload: Uint8Array): void {
     this.#next(seq, payload.byteLength);
     this.#mustRun('value');
-    if (!this.#open.has(save)) this.#unawaited(`a value for ${save}, which awaits none`);
-    this.#deliver(this.#assembly.start(save, value, bytes, payload));
+    if (!this.#outcomes.isDue(save, step))
+      this.#unawaited(`a value for ${at(save, step)}, which awaits none`);
+    this.#deliver(this.#assembly.start({ save, step }, value, bytes, payload));
   }
 
-  chunk({ seq, save, offset }: Message<'chunk'>, payload: Uint8Array): void {
+  chunk({ seq, save, step, offset }: Message<'chunk'>, payload: Uint8Array): void {
     if (!this.#assembly.isOpen) throw violation(`a chunk of value ${save} without its beginning`);
     this.#inOrder(seq);
     this.#acks.took(seq, payload.byteLength);
-    this.#deliver(this.#assembly.part(save, offset, payload));
+    this.#deliver(this.#assembly.part({ save, step }, offset, payload));
   }
 
-  accessError({ seq, save, error }: Message<'access_error'>): void {
+  accessError({ seq, save, step, error }: Message<'access_error'>): void {
     this.#next(seq, 0);
     this.#mustHaveBegun();
-    if (!this.#open.delete(save)) this.#unawaited(`an access error for ${save}, which awaits none`);
-    this.#listener.accessError(save, error);
+    if (!this.#outcomes.take(save, step))
+      this.#unawaited(`an access error for ${at(save, step)}, which awaits none`);
+    this.#listener.accessError(save, error, step);
   }
 
-  log({ seq, node, text, value }: Message<'log'>, payload: Uint8Array): void {
+  token({ seq, step, id, text }: Message<'token'>): void {
+    this.#next(seq, 0);
+    this.#mustRun('token');
+    if (this.#tokens !== step)
+      throw violation(`a token of step ${step} came after ${this.#tokens ?? 'no'} tokens`);
+    this.#tokens += 1;
+    this.#listener.token({ step, id, text });
+  }
+
+  log({ seq, node, step, text, value }: Message<'log'>, payload: Uint8Array): void {
     this.#next(seq, payload.byteLength);
     this.#mustRun('log');
+    if ((step === undefined) !== (this.#tokens === undefined))
+      throw violation(`a log of node ${node} came ${step === undefined ? 'without' : 'with'} a step`);
     if (!this.#logs.has(node)) this.#unawaited(`a log of ${node}, which logs nothing`);
-    this.#listener.log(node, text, value && read(value, payload));
+    this.#listener.log(node, text, value && read(value, payload), step);
   }
 
   progress({ done, total, phase }: Message<'progress'>): void {
@@ -188,13 +218,16 @@ export class Run {
 
   #deliver(assembled: Assembled | undefined): void {
     if (!assembled) return;
-    this.#open.delete(assembled.save);
-    this.#listener.value(assembled.save, assembled.value);
+    const { save, step, value } = assembled;
+    this.#outcomes.take(save, step);
+    this.#listener.value(save, value, step);
   }
 
-  #checkEnd(state: string): void {
-    const [missing] = this.#open;
-    if (missing !== undefined) this.#unawaited(`the run is ${state}, and save ${missing} has no outcome`);
+  /** `steps`: how many passes of a generation began. */
+  #checkEnd(state: string, steps: number): void {
+    const [missing] = this.#outcomes.missing(steps);
+    if (missing === undefined) return;
+    this.#unawaited(`the run is ${state}, and save ${at(missing.save, missing.step)} has no outcome`);
   }
 
   /** The server's fault, unless it runs another trace than this one. */
@@ -203,3 +236,6 @@ export class Run {
     this.#listener.refused([{ code: 'misuse', message: OTHER_TRACE }]);
   }
 }
+
+const at = (save: number, step: number | undefined): string =>
+  step === undefined ? String(save) : `${save} in step ${step}`;

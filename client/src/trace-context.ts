@@ -1,5 +1,5 @@
 /** What a trace's function gets: the model's root module, and what concerns the trace as a whole. */
-import type { AttributeValue, Dtype, ErrorBody, Report } from '@tracewire/protocol';
+import type { AttributeValue, Dtype, ErrorBody, Report, Steps } from '@tracewire/protocol';
 import { isLiteral, type Literal } from './literal.ts';
 import { CallSite, type SourceLocation } from './location.ts';
 import { createModule } from './module.ts';
@@ -49,9 +49,15 @@ export function traceApi(recorder: Recorder, report: Slot<RunReport>): TraceApi 
   };
 }
 
-/** The model as the prompt of that number goes through it; `own` are the root's members. */
-export function createTrace(recorder: Recorder, tree: ModelTree, own: object, invoke = 0): Trace {
-  return createModule({ recorder, tree, path: '', invoke }, { ...own }) as Trace;
+/** The model as the prompt of that number goes through it, in these steps; `own` are the root's members. */
+export function createTrace(
+  recorder: Recorder,
+  tree: ModelTree,
+  own: object,
+  invoke = 0,
+  steps?: Steps,
+): Trace {
+  return createModule({ recorder, tree, path: '', invoke, steps }, { ...own }) as Trace;
 }
 
 function operation(

@@ -5,6 +5,8 @@ import { violation } from './violation.ts';
 
 export interface Assembled {
   readonly save: number;
+  /** In a generation. */
+  readonly step: number | undefined;
   readonly value: SavedValue;
 }
 
@@ -12,7 +14,13 @@ export class ValueAssembly {
   readonly #most: number;
   readonly #chunkBytes: number;
   #open:
-    | { readonly save: number; readonly ref: ValueRef; readonly bytes: Uint8Array; at: number }
+    | {
+        readonly save: number;
+        readonly step: number | undefined;
+        readonly ref: ValueRef;
+        readonly bytes: Uint8Array;
+        at: number;
+      }
     | undefined;
 
   /** `most`: bytes a value may have; a size is believed only up to it, for memory is taken before the bytes come. */
@@ -26,21 +34,31 @@ export class ValueAssembly {
   }
 
   /** The value, if its first message was all of it. */
-  start(save: number, ref: ValueRef, bytes: number, payload: Uint8Array): Assembled | undefined {
+  start(
+    { save, step }: Pick<Assembled, 'save' | 'step'>,
+    ref: ValueRef,
+    bytes: number,
+    payload: Uint8Array,
+  ): Assembled | undefined {
     if (this.#open) throw violation(`value ${save} began before value ${this.#open.save} was complete`);
     if (bytes > this.#most)
       throw violation(`value ${save} has ${bytes} bytes, beyond the limit of ${this.#most}`);
-    if (payload.byteLength === bytes) return { save, value: read(ref, payload) };
+    if (payload.byteLength === bytes) return { save, step, value: read(ref, payload) };
     // Before memory is taken for the rest.
     this.#mustBePart(payload, 0, bytes);
-    this.#open = { save, ref, bytes: new Uint8Array(bytes), at: 0 };
+    this.#open = { save, step, ref, bytes: new Uint8Array(bytes), at: 0 };
     return this.#append(payload);
   }
 
   /** The value, if this was its last part. */
-  part(save: number, offset: number, payload: Uint8Array): Assembled | undefined {
+  part(
+    { save, step }: Pick<Assembled, 'save' | 'step'>,
+    offset: number,
+    payload: Uint8Array,
+  ): Assembled | undefined {
     const open = this.#open;
-    if (open?.save !== save) throw violation(`a chunk of value ${save}, which is not being sent`);
+    if (open?.save !== save || open.step !== step)
+      throw violation(`a chunk of value ${save}, which is not being sent`);
     if (offset !== open.at) throw violation(`a chunk of value ${save} at ${offset}; ${open.at} was next`);
     return this.#append(payload);
   }
@@ -53,7 +71,7 @@ export class ValueAssembly {
     open.at += payload.byteLength;
     if (open.at < open.bytes.byteLength) return undefined;
     this.#open = undefined;
-    return { save: open.save, value: read(open.ref, open.bytes) };
+    return { save: open.save, step: open.step, value: read(open.ref, open.bytes) };
   }
 
   /** A part is as long as it may be, or what is left. */

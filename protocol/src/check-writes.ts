@@ -30,8 +30,9 @@ export function checkWrite(checker: GraphChecker, node: NodeOf<'write'>, id: num
     checkFit(checker, where, { ...type, dims }, value, whole, { node: id, path });
   }
   const rank = checker.index.rank(place);
-  if (rank !== undefined && isLater(written, { rank, invoke: place.invoke ?? 0 })) {
-    const what = written.rank > rank ? 'module' : 'invoke';
+  const time = rank === undefined ? undefined : checker.timeAt(place, rank);
+  if (time && isLater(written, time)) {
+    const what = written.step > time.step ? 'step' : written.rank > time.rank ? 'module' : 'invoke';
     const message = `The value written to ${describePlace(place)} comes from a later ${what}, so it can’t exist in time.`;
     checker.report('write_order', message, { node: id, path });
   }
@@ -51,9 +52,16 @@ export function checkSkip(checker: GraphChecker, node: NodeOf<'skip'>, id: numbe
     checker.report('no_hook', `${path} can’t be skipped: ${why}.`, at);
     return NONE;
   }
-  checker.actsAt({ module: path, port: 'input', invoke }, id);
-  if (isLater(written, { rank: begins, invoke })) {
-    const what = written.rank > begins ? 'inside it or later' : 'a later invoke';
+  const place = { module: path, port: 'input', invoke } as const;
+  checker.actsAt(place, id);
+  const time = checker.timeAt(place, begins);
+  if (isLater(written, time)) {
+    const what =
+      written.step > time.step
+        ? 'a later step'
+        : written.rank > begins
+          ? 'inside it or later'
+          : 'a later invoke';
     const message = `The value that stands for ${path} comes from ${what}, so it can’t exist when the module is skipped. Use one from before, such as ${path}.input.`;
     checker.report('write_order', message, at);
   }
@@ -71,7 +79,7 @@ export function checkSkip(checker: GraphChecker, node: NodeOf<'skip'>, id: numbe
     const port = module.outputs[member];
     const where = describePlace({ module: path, port: 'output', ...(member > 0 ? { member } : {}) });
     if (port && value.kind === 'tensor')
-      checkFit(checker, where, checker.typeOfPort(port, invoke), value, true, at);
+      checkFit(checker, where, checker.typeOfPort(port, { invoke }), value, true, at);
   }
   return NONE;
 }

@@ -16,12 +16,14 @@ import {
   operandsOf,
   type Place,
   placeOf,
+  type Steps,
 } from './graph.ts';
-import { type HookTime, laterOf, NEVER } from './hook-time.ts';
+import { type HookTime, isLater, laterOf, NEVER } from './hook-time.ts';
 import type { ModelIndex } from './model-index.ts';
 import { nearest } from './nearest.ts';
 import { leastBytes, type NodeType, type TensorType, tensor, UNKNOWN } from './node-type.ts';
 import type { Dim } from './shapes/dim.ts';
+import { describeSteps, firstStep, joinSteps } from './steps.ts';
 import type { TensorLike } from './tensor.ts';
 import { plural } from './words.ts';
 
@@ -41,6 +43,8 @@ export interface Known {
   readonly limits?:
     | { readonly savedBytes: number; readonly intermediateBytes?: number | undefined }
     | undefined;
+  /** Whether the graph is run for several passes: its tokens come in any case, so it need not save anything. */
+  readonly generates?: boolean | undefined;
 }
 
 /** Checks a whole graph, its inputs included. */
@@ -61,6 +65,8 @@ export class GraphChecker {
   readonly #types: NodeType[] = [];
   /** The latest hook that each node's value depends on. */
   readonly #times: HookTime[] = [];
+  /** In which steps of a generation each node acts; undefined for what takes part in none. */
+  readonly #steps: (Steps | undefined)[] = [];
   readonly #errors: ErrorBody[] = [];
   /** How many tokens the input of an invoke has, where it tells. */
   readonly #tokens = new Map<number, number>();
@@ -91,7 +97,20 @@ export class GraphChecker {
     this.#times.push(operands.map((operand) => this.timeOf(operand)).reduce(laterOf, NEVER));
     const type = this.#errors.length < MAX_ERRORS ? this.#check(node, operands, id) : UNKNOWN;
     this.#types.push(type);
+    this.#joinSteps(node, operands, id);
     return type;
+  }
+
+  /** What a node joins must come together in each of its steps. */
+  #joinSteps(node: GraphNode, operands: readonly number[], id: number): void {
+    const joined = joinSteps(
+      node,
+      operands.map((operand) => this.#steps[operand]),
+    );
+    this.#steps.push(joined.steps);
+    if (!joined.fault) return;
+    const path = 'place' in node ? node.place.module : undefined;
+    this.report(joined.fault.code, `Node ${id}: ${joined.fault.message}`, { node: id, path });
   }
 
   #check(node: GraphNode, operands: readonly number[], id: number): NodeType {
@@ -108,6 +127,7 @@ export class GraphChecker {
     const warnings = [...this.#behindStop(invokes), ...skips.warnings, ...this.#tooLarge()];
     if (
       this.#errors.length === 0 &&
+      !this.known.generates &&
       !this.#nodes.some((node) => node.kind === 'save' || node.kind === 'log')
     ) {
       this.report(
@@ -133,8 +153,18 @@ export class GraphChecker {
 
   /** Notes that a node acts at a place, and so not before it. */
   actsAt(place: Place, node: number): void {
-    const time = { rank: this.index.rank(place) ?? 0, invoke: place.invoke ?? 0 };
+    const time = this.timeAt(place, this.index.rank(place) ?? 0);
     this.#times[node] = laterOf(this.timeOf(node), time);
+  }
+
+  /** In which steps of a generation a node acts; undefined for what is of none, as a constant. */
+  stepsOf(node: number): Steps | undefined {
+    return this.#steps[node];
+  }
+
+  /** When a hook acts first at a place of that rank. */
+  timeAt({ invoke = 0, steps = 0 }: Place, rank: number): HookTime {
+    return { step: firstStep(steps) ?? 0, rank, invoke };
   }
 
   /** The module at a path, or an error that says what is near or why it can't be hooked. */
@@ -171,8 +201,8 @@ export class GraphChecker {
     if (!first) return this.#nothingAt(place, module, node);
     this.actsAt(place, node);
     return rest.length === 0
-      ? this.typeOfPort(first, place.invoke)
-      : { kind: 'tuple', members: [first, ...rest].map((port) => this.typeOfPort(port, place.invoke)) };
+      ? this.typeOfPort(first, place)
+      : { kind: 'tuple', members: [first, ...rest].map((port) => this.typeOfPort(port, place)) };
   }
 
   #nothingAt(place: Place, module: ModuleDescription, node: number): NodeType {
@@ -209,13 +239,19 @@ export class GraphChecker {
   }
 
   /** The type of a port in an invoke. Each has named axes of its own: only of token ids is it known how many there are. */
-  typeOfPort({ dtype, dims }: PortDescription, invoke = 0): TensorType {
+  typeOfPort(
+    { dtype, dims }: PortDescription,
+    { invoke = 0, steps = 0 }: Pick<Place, 'invoke' | 'steps'>,
+  ): TensorType {
     // No dims is a scalar, or a rank that the exporter did not write down.
     if (dims.length === 0) return tensor(dtype);
-    const tokens = this.#tokens.get(invoke);
+    // Behind the prompt's pass a step is of one token; what is of both kinds has no one size.
+    const first = firstStep(steps) ?? 0;
+    const tokens = steps === 0 ? this.#tokens.get(invoke) : first > 0 ? 1 : undefined;
     const sizes: Readonly<Record<string, number>> =
       tokens === undefined ? {} : { batch: 1, sequence: tokens };
-    const own = (name: string): Dim => sizes[name] ?? (invoke === 0 ? name : `${name} of invoke ${invoke}`);
+    const whose = `${invoke === 0 ? '' : ` of invoke ${invoke}`}${steps === 0 ? '' : ` of steps ${describeSteps(steps)}`}`;
+    const own = (name: string): Dim => sizes[name] ?? `${name}${whose}`;
     return tensor(dtype, {
       dims: dims.map((dim) => (typeof dim === 'number' || dim === '?' ? dim : own(dim))),
     });
@@ -281,19 +317,20 @@ export class GraphChecker {
   }
 
   #behindStop(invokes: number): ErrorBody[] {
-    const stops = new Map<number, { rank: number; place: Place }>();
+    const stops = new Map<number, { time: HookTime; place: Place }>();
     for (const node of this.#nodes) {
       if (node.kind !== 'stop') continue;
       const { place } = node;
       const rank = this.index.rank(place);
       const stop = stops.get(place.invoke ?? 0);
-      if (rank !== undefined && (!stop || rank < stop.rank)) stops.set(place.invoke ?? 0, { rank, place });
+      const time = rank === undefined ? undefined : this.timeAt(place, rank);
+      if (time && (!stop || isLater(stop.time, time))) stops.set(place.invoke ?? 0, { time, place });
     }
     const what = invokes > 1 ? 'its invoke' : 'the pass';
     return this.#nodes.flatMap((node, id): ErrorBody[] => {
       const place = node.kind === 'stop' ? undefined : placeOf(node);
       const stop = place && stops.get(place.invoke ?? 0);
-      if (!place || !stop || (this.index.rank(place) ?? -1) <= stop.rank) return [];
+      if (!place || !stop || !isLater(this.timeAt(place, this.index.rank(place) ?? -1), stop.time)) return [];
       const message = `${describePlace(place)} will not be reached: ${what} stops at ${describePlace(stop.place)}.`;
       return [{ code: 'behind_stop', message, node: id, path: place.module }];
     });

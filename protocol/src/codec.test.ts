@@ -411,7 +411,8 @@ const SERVER: Fields<typeof serverMessages> = {
     fc.record({ ...ofRun, state: fc.constant('cancelled' as const), report: maybe(report) }),
   ),
   value: fc.record({ ...ofRun, save: uint, value, bytes: uint }),
-  chunk: fc.record({ ...ofRun, save: uint, offset: uint }),
+  chunk: fc.record({ ...ofRun, save: uint, step: maybe(uint), offset: uint }),
+  token: fc.record({ ...ofRun, invoke: maybe(uint), step: uint, id: uint, text }),
   access_error: fc.record({
     ...ofRun,
     save: uint,

@@ -70,6 +70,8 @@ export interface ModelDescription {
   readonly vocabularySize?: number | undefined;
   /** Where the model's configuration tells. */
   readonly attention?: AttentionDescription | undefined;
+  /** Tokens that end a generation; absent for a model that can't generate. */
+  readonly endOfText?: readonly number[] | undefined;
   /** Paths of the repeated blocks, in order. */
   readonly blocks: readonly string[];
   readonly modules: readonly ModuleDescription[];
@@ -98,6 +100,7 @@ export const modelDescription: z.ZodMiniType<ModelDescription> = z.strictObject(
   contextLength: z.optional(uint),
   vocabularySize: z.optional(uint),
   attention: z.optional(z.strictObject({ heads: uint, keyValueHeads: uint, headSize: uint })),
+  endOfText: z.optional(z.array(uint).check(z.maxLength(64))),
   blocks: z.array(name),
   modules: z.array(
     z.strictObject({

@@ -42,12 +42,6 @@ const withNode = (node: object): object => ({
 describe('what only a capability would allow', () => {
   it.each<[object, string, string]>([
     [{ ...run, traces: [run.graph] }, 'sessions', 'traces'],
-    [{ ...run, options: { generate: { maxNewTokens: 3 } } }, 'generation', 'options.generate'],
-    [
-      withNode({ kind: 'read', place: { ...place, steps: { start: 1 } } }),
-      'generation',
-      'graph.nodes.0.place.steps',
-    ],
     [withNode({ kind: 'earlier', trace: 0, node: 1 }), 'sessions', 'graph.nodes.0.kind'],
     [withNode({ kind: 'call', function: 'a'.repeat(64), inputs: [] }), 'functions', 'graph.nodes.0.kind'],
     [
@@ -62,13 +56,10 @@ describe('what only a capability would allow', () => {
   });
 
   it('is not_offered from a server too', () => {
-    const token = { type: 'token', run: 'r', seq: 3, step: 1, id: 5, text: ' Paris' };
-    expect(refusalOf(token, serverMessages).body).toMatchObject({
-      code: 'not_offered',
-      wanted: 'generation',
-    });
-    const chunk = { type: 'chunk', run: 'r', seq: 3, save: 1, offset: 8, step: 1 };
-    expect(refusalOf(chunk, serverMessages).body).toMatchObject({ code: 'not_offered', path: 'step' });
+    const state = { type: 'blob_state', sha256: 'a'.repeat(64), state: 'known', received: 0 };
+    expect(refusalOf(state, serverMessages).body).toMatchObject({ code: 'not_offered', wanted: 'blobs' });
+    const chunk = { type: 'chunk', run: 'r', seq: 3, save: 1, offset: 8, trace: 1 };
+    expect(refusalOf(chunk, serverMessages).body).toMatchObject({ code: 'not_offered', path: 'trace' });
   });
 
   it('is told apart from what is just wrong', () => {
@@ -90,12 +81,6 @@ describe('the drafts', () => {
   });
 
   it('have schemas that take what the page shows', () => {
-    const generate = draftFields.find(({ path }) => path.at(-1) === 'generate')?.schema;
-    expect(
-      generate?.safeParse({ maxNewTokens: 64, temperature: 0.7, topP: 0.9, seed: 1, stopStrings: ['.'] })
-        .success,
-    ).toBe(true);
-    expect(generate?.safeParse({ maxNewTokens: -1 }).success).toBe(false);
     expect(draftNodes['earlier']?.schema.safeParse({ kind: 'earlier', trace: 0, node: 3 }).success).toBe(
       true,
     );

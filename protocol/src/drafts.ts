@@ -5,22 +5,12 @@
 import * as z from 'zod/mini';
 import { portDescription } from './description.ts';
 import { errorBody, TracewireError } from './errors.ts';
-import { dtype, id, name, uint } from './fields.ts';
+import { dtype, uint } from './fields.ts';
+import { generate } from './generate.ts';
 
 const sha256 = z.string().check(z.regex(/^[0-9a-f]{64}$/));
 const dims = z.array(uint.check(z.lt(2 ** 31))).check(z.maxLength(8));
 const ports = z.array(portDescription).check(z.maxLength(64));
-
-const generate = z.strictObject({
-  maxNewTokens: uint.check(z.gte(1)),
-  temperature: z.optional(z.number().check(z.gte(0))),
-  topK: z.optional(uint.check(z.gte(1))),
-  topP: z.optional(z.number().check(z.gt(0), z.lte(1))),
-  repetitionPenalty: z.optional(z.number().check(z.gt(0))),
-  seed: z.optional(uint),
-  stopTokens: z.optional(z.array(uint).check(z.maxLength(64))),
-  stopStrings: z.optional(z.array(name).check(z.maxLength(64))),
-});
 
 interface Draft {
   readonly capability: string;
@@ -29,19 +19,6 @@ interface Draft {
 
 /** Messages that capabilities add, by type. */
 export const draftMessages: Readonly<Record<string, Draft>> = {
-  token: {
-    capability: 'generation',
-    schema: z.strictObject({
-      type: z.literal('token'),
-      run: id,
-      seq: uint,
-      invoke: z.optional(uint),
-      trace: z.optional(uint),
-      step: uint,
-      id: uint,
-      text: z.string(),
-    }),
-  },
   blob: { capability: 'blobs', schema: z.strictObject({ type: z.literal('blob'), sha256, size: uint }) },
   blob_chunk: {
     capability: 'blobs',
@@ -79,30 +56,10 @@ export interface DraftField extends Draft {
 }
 
 const RUN = ['run'];
-const RESULTS = ['value', 'chunk', 'access_error', 'log'];
+const RESULTS = ['value', 'chunk', 'access_error', 'log', 'token'];
 const NODES = ['graph', 'nodes', '*'];
 
 export const draftFields: readonly DraftField[] = [
-  {
-    messages: RUN,
-    path: [...NODES, 'place', 'steps'],
-    capability: 'generation',
-    schema: z.union([
-      uint,
-      z.array(uint).check(z.maxLength(4096)),
-      z.strictObject({
-        start: z.optional(uint),
-        end: z.optional(uint),
-        step: z.optional(uint.check(z.gte(1))),
-      }),
-    ]),
-  },
-  {
-    messages: RUN,
-    path: ['options', 'generate'],
-    capability: 'generation',
-    schema: generate,
-  },
   {
     messages: RUN,
     path: ['traces'],
@@ -117,7 +74,6 @@ export const draftFields: readonly DraftField[] = [
     capability: 'blobs',
     schema: z.strictObject({ sha256, dtype, dims }),
   },
-  { messages: RESULTS, path: ['step'], capability: 'generation', schema: uint },
   { messages: RESULTS, path: ['trace'], capability: 'sessions', schema: uint },
 ];
 

@@ -11,9 +11,13 @@ export interface Place {
   readonly source?: string | undefined;
   /** The entry of `invokes` that it is about; absent is 0. */
   readonly invoke?: number | undefined;
+  /** The passes of a generation in which it acts; absent is 0. */
+  readonly steps?: Steps | undefined;
 }
 
 export type Port = 'input' | 'output' | 'source';
+/** One step, a rising list, or a range as in Python: from 0 on, and as many as come, if nothing else is said. */
+export type Steps = number | readonly number[] | AxisRange;
 
 /** A part of one axis, as in Python: `start:end:step`. */
 export interface AxisRange {
@@ -89,6 +93,25 @@ export const MAX_INVOKES = 1024;
 
 const integer = z.int();
 
+const steps = z.union([
+  uint,
+  z
+    .array(uint)
+    .check(
+      z.maxLength(4096),
+      z.refine(isRising, { error: 'wanted steps that rise, each above the one before' }),
+    ),
+  z.strictObject({
+    start: z.optional(uint),
+    end: z.optional(uint),
+    step: z.optional(uint.check(z.gte(1))),
+  }),
+]);
+
+function isRising(list: readonly number[]): boolean {
+  return list.every((step, index) => index === 0 || step > (list[index - 1] ?? 0));
+}
+
 const place = z
   .strictObject({
     module: path,
@@ -96,6 +119,7 @@ const place = z
     member: z.optional(uint),
     source: z.optional(name),
     invoke: z.optional(uint),
+    steps: z.optional(steps),
   })
   .check(
     z.refine(({ port, source }) => (port === 'source') === (source !== undefined), {
@@ -200,9 +224,10 @@ export function placeOf(node: GraphNode): Place | undefined {
 }
 
 /** `transformer.h.0.output[1]`, as messages write a place; `output` alone is the whole model's. */
-export function describePlace({ module, port, member, source, invoke = 0 }: Place): string {
+export function describePlace({ module, port, member, source, invoke = 0, steps }: Place): string {
   const own = source === undefined ? port : `source[${JSON.stringify(source)}]`;
   const path = module === '' ? own : `${module}.${own}`;
-  const place = member === undefined ? path : `${path}[${member}]`;
+  const iteration = typeof steps === 'number' ? `${path}.i${steps}` : path;
+  const place = member === undefined ? iteration : `${iteration}[${member}]`;
   return invoke === 0 ? place : `${place} of invoke ${invoke}`;
 }

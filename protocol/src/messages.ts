@@ -3,6 +3,7 @@ import * as z from 'zod/mini';
 import { modelDescription } from './description.ts';
 import { accessError, errorBody } from './errors.ts';
 import { id, name, uint, utf8, valueRef } from './fields.ts';
+import { generate, generated } from './generate.ts';
 import { graph } from './graph.ts';
 
 const text = utf8(1024 * 1024);
@@ -49,6 +50,8 @@ const runOptions = z.strictObject({
   deadlineMs: z.optional(positive),
   /** The run outlives its connection; with the capability `detach`. */
   detach: z.optional(z.literal(true)),
+  /** More passes than one, each over the token that the one before chose; with the capability `generation`. */
+  generate: z.optional(generate),
   /** W3C trace context, for the server's log. */
   traceparent: z.optional(z.string().check(z.regex(/^[0-9a-f]{2}-[0-9a-f]{32}-[0-9a-f]{16}-[0-9a-f]{2}$/))),
 });
@@ -58,12 +61,16 @@ export const report = z.strictObject({
   modulesTotal: uint,
   segmentsRun: uint,
   segmentsTotal: uint,
-  /** Of all prompts, padding not counted. */
+  /** Of all prompts, padding not counted; with `generate` those of all passes. */
   tokens: uint,
   /** From the start of the pass to its end. */
   milliseconds: z.number(),
   /** The module after which the pass ended early. */
   stoppedAfter: z.optional(name),
+  /** With `generate`: how many passes began, the seed where one was used, and what came of each invoke. */
+  steps: z.optional(uint),
+  seed: z.optional(uint),
+  generated: z.optional(z.array(generated)),
 });
 
 export const RUN_STATES = ['received', 'queued', 'running', 'completed', 'failed', 'cancelled'] as const;
@@ -92,6 +99,8 @@ export const clientMessages = {
 };
 
 const ofRun = { run: id, seq: uint };
+/** In a run with `generate`, and in no other: which pass it is of. */
+const step = z.optional(uint);
 
 export const serverMessages = {
   welcome: z.strictObject({
@@ -134,13 +143,36 @@ export const serverMessages = {
       report: z.optional(report),
     })
     .check(z.refine(hasItsFields, { error: 'wanted the fields of its state, and no others' })),
-  value: z.strictObject({ type: z.literal('value'), ...ofRun, save: uint, value: valueRef, bytes: uint }),
-  chunk: z.strictObject({ type: z.literal('chunk'), ...ofRun, save: uint, offset: uint }),
-  access_error: z.strictObject({ type: z.literal('access_error'), ...ofRun, save: uint, error: accessError }),
+  value: z.strictObject({
+    type: z.literal('value'),
+    ...ofRun,
+    save: uint,
+    step,
+    value: valueRef,
+    bytes: uint,
+  }),
+  chunk: z.strictObject({ type: z.literal('chunk'), ...ofRun, save: uint, step, offset: uint }),
+  access_error: z.strictObject({
+    type: z.literal('access_error'),
+    ...ofRun,
+    save: uint,
+    step,
+    error: accessError,
+  }),
+  /** A token that was chosen, behind the values of its step. */
+  token: z.strictObject({
+    type: z.literal('token'),
+    ...ofRun,
+    invoke: z.optional(uint),
+    step: uint,
+    id: uint,
+    text: z.string(),
+  }),
   log: z.strictObject({
     type: z.literal('log'),
     ...ofRun,
     node: uint,
+    step,
     text: z.optional(utf8(20_000)),
     value: z.optional(valueRef),
   }),

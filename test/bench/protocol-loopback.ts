@@ -138,6 +138,7 @@ function receiveValue(conversation: Conversation): Promise<void> {
           values += 1;
         },
         accessError: (_, error) => reject(new Error(error.message)),
+        token: ignore,
         log: ignore,
         progress: ignore,
         connection: ignore,

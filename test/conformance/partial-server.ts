@@ -6,7 +6,7 @@
 import { createHash } from 'node:crypto';
 import { once } from 'node:events';
 import type { AddressInfo } from 'node:net';
-import { decodeFrame, draftFields, encodeFrame, SUBPROTOCOL } from '@tracewire/protocol';
+import { decodeFrame, encodeFrame, generate as OPTIONS, SUBPROTOCOL } from '@tracewire/protocol';
 import { type WebSocket, WebSocketServer } from 'ws';
 import { DESCRIPTION, MODEL } from '../../server/src/conformance/client/fixture.ts';
 import { type Outcome, type PartialNode, PartialTrace } from './partial-trace.ts';
@@ -70,7 +70,6 @@ const LIMITS = {
   runs: 4,
 };
 const CAPABILITIES = ['generation', 'sessions', 'blobs', 'functions'];
-const OPTIONS = draftFields.find(({ path }) => path.at(-1) === 'generate')?.schema;
 const PORT = (name: string) => ({ name, dtype: 'float32', dims: ['n'] });
 
 export async function startPartialServer(wrong?: Wrong) {
@@ -194,7 +193,7 @@ class PartialConnection {
 
   #faults(traces: readonly Trace[], { graph, generate }: Trace, index: number, session: boolean): Fields[] {
     const where = session ? { trace: index } : {};
-    if (generate && !OPTIONS?.safeParse(generate).success && this.#wrong !== 'takes any option')
+    if (generate && !OPTIONS.safeParse(generate).success && this.#wrong !== 'takes any option')
       return [refusal('bad_message')];
     const tokens = graph.invokes[0].input.ids.length + (generate?.maxNewTokens ?? 1) - 1;
     if (tokens > Number(DESCRIPTION.contextLength) && this.#wrong !== 'runs past the context')

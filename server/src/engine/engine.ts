@@ -2,8 +2,11 @@
 import {
   batchFault,
   checkGraph,
+  type Generate,
   type Graph,
+  generateFaults,
   type Input,
+  lengthFault,
   type ModelDescription,
   ModelIndex,
   type TensorLike,
@@ -12,6 +15,7 @@ import {
 } from '@tracewire/protocol';
 import { execute } from './execute.ts';
 import { sizesOf } from './feeds.ts';
+import { generateTokens, neverBegan } from './generate.ts';
 import { findUnsupported } from './intake/kernels.ts';
 import { type OnProgress, prepareModel } from './intake/prepare.ts';
 import { assembleModel, type Model } from './model.ts';
@@ -88,14 +92,19 @@ export class Engine {
     listener: RunListener,
     isCancelled: () => boolean,
     feeds: readonly ReadonlyMap<string, TensorLike>[] = [],
+    options?: Generate,
   ): Promise<RunOutcome> {
     const begun = performance.now();
     try {
+      const faults = options ? generateFaults(graph, options, this.description) : [];
       const { errors } = checkGraph(graph, this.#index, {
         constant: (node) => constants.get(node),
         limits: this.#limits,
+        generates: options !== undefined,
       });
-      if (errors.length > 0) return this.#refuse(graph, listener, errors);
+      if (faults.length + errors.length > 0)
+        return this.#refuse(graph, listener, [...faults, ...errors], options);
+      if (options) return await this.#generate(graph, constants, listener, isCancelled, options);
       const given = feeds[0] ?? new Map<string, TensorLike>();
       const rows = graph.invokes.map(({ input }) => this.#idsOf(input, given));
       const fed = given.size > 0 ? sizesOf(given, this.#model.types) : undefined;
@@ -125,8 +134,40 @@ export class Engine {
         report: this.#report(plan, ran, lengths, performance.now() - begun),
       };
     } catch (thrown) {
-      return this.#refuse(graph, listener, [toErrorBody(thrown)]);
+      return this.#refuse(graph, listener, [toErrorBody(thrown)], options);
     }
+  }
+
+  async #generate(
+    graph: Graph,
+    constants: ReadonlyMap<number, TensorLike>,
+    listener: RunListener,
+    isCancelled: () => boolean,
+    options: Generate,
+  ): Promise<RunOutcome> {
+    const begun = performance.now();
+    const ids = this.#idsOf(graph.invokes[0]?.input ?? { ids: [] }, new Map());
+    const fault = lengthFault(ids.length, options, this.description);
+    if (fault) throw new TracewireError(fault);
+    const { error, cancelled, report } = await generateTokens({
+      graph,
+      model: this.#model,
+      segments: this.#segments,
+      operations: this.#operations,
+      constants,
+      listener,
+      isCancelled,
+      savedBytes: this.#limits.savedBytes,
+      intermediateBytes: this.#limits.intermediateBytes,
+      ids,
+      options,
+      textOf: (tokens) => this.tokenizer.textOf(tokens),
+    });
+    return {
+      state: error ? 'failed' : cancelled ? 'cancelled' : 'completed',
+      errors: error ? [error] : [],
+      report: { ...report, milliseconds: performance.now() - begun },
+    };
   }
 
   async release(): Promise<void> {
@@ -146,8 +187,12 @@ export class Engine {
     }
   }
 
-  #refuse(graph: Graph, listener: RunListener, errors: RunOutcome['errors']): RunOutcome {
+  #refuse(graph: Graph, listener: RunListener, errors: RunOutcome['errors'], options?: Generate): RunOutcome {
     const [cause] = errors;
+    if (options) {
+      neverBegan(graph, listener, cause);
+      return { state: 'failed', errors, report: undefined };
+    }
     for (const [id, node] of graph.nodes.entries()) {
       if (node.kind !== 'save') continue;
       const message = `Accessing value before it's been set. The run failed${cause ? `: ${cause.message}` : '.'}`;

@@ -41,14 +41,20 @@ export interface Execution {
   readonly sizes?: FeedSizes | undefined;
   /** Feeds of the model, by name. */
   readonly feeds: ReadonlyMap<string, TensorLike>;
-  /** Values of the graph's constants, by node. */
-  readonly constants: ReadonlyMap<number, TensorLike>;
+  /** Values of the graph's constants, by node; those of nodes that an earlier pass computed too. */
+  readonly constants: ReadonlyMap<number, Value>;
+  /** Nodes that failed in an earlier pass. */
+  readonly failures?: ReadonlyMap<number, ErrorBody> | undefined;
+  /** Tokens of earlier passes. */
+  readonly past?: number | undefined;
   readonly listener: RunListener;
   readonly isCancelled: () => boolean;
   /** Most bytes of all saved values. */
   readonly savedBytes: number;
   /** Most bytes of all operators' results. */
   readonly intermediateBytes: number;
+  /** Bytes that earlier passes have saved. */
+  readonly takenBytes?: number | undefined;
 }
 
 /** What came of it: `error` ends the run as failed. */
@@ -57,6 +63,9 @@ export interface ExecutionResult {
   readonly ran: readonly SegmentSpec[];
   readonly cancelled: boolean;
   readonly error: ErrorBody | undefined;
+  readonly failures: ReadonlyMap<number, ErrorBody>;
+  /** Bytes that have been saved so far. */
+  readonly takenBytes: number;
 }
 
 /** Runs the plan. Every save has had exactly one outcome when it returns. */
@@ -80,7 +89,9 @@ class Executor {
     this.#execution = execution;
     this.#budget = new MemoryBudget(execution.intermediateBytes);
     for (const [name, tensor] of execution.feeds) this.#environment.set(name, tensor);
-    for (const [node, tensor] of execution.constants) this.#values.set(node, tensor);
+    for (const [node, value] of execution.constants) this.#values.set(node, value);
+    for (const [node, failure] of execution.failures ?? []) this.#failures.set(node, failure);
+    this.#savedBytes = execution.takenBytes ?? 0;
   }
 
   async run(): Promise<ExecutionResult> {
@@ -103,7 +114,13 @@ class Executor {
       }
     }
     this.#settle(error, cancelled);
-    return { ran: this.#ran, cancelled, error };
+    return {
+      ran: this.#ran,
+      cancelled,
+      error,
+      failures: this.#failures,
+      takenBytes: this.#savedBytes,
+    };
   }
 
   async #segment({ spec, feeds, fetches }: PlannedSegment): Promise<void> {
@@ -230,14 +247,14 @@ class Executor {
     { value, member, selection, mask, partial, of, before, place }: PlannedWrite,
     old = (): TensorLike => this.#at(before),
   ): TensorLike {
-    const { model, lengths, sizes: fed } = this.#execution;
+    const { model, lengths, past, sizes: fed } = this.#execution;
     const written = this.#tensor(value, member);
     if (partial) {
       const chosen = mask === undefined ? undefined : this.#tensor(mask);
       return writeSelection(old(), selection ?? [], written, chosen);
     }
     const type = model.types.get(of);
-    const sizes = fed ?? sizesAlone(lengths[place.invoke ?? 0] ?? 0);
+    const sizes = fed ?? sizesAlone(lengths[place.invoke ?? 0] ?? 0, past);
     const dims = type?.dims.map((dim) => sizeOf(dim, sizes));
     if (!type || !dims) return written;
     if (selection) return writeSelection(zeros(type.dtype, dims.map(Number)), selection, written);

@@ -56,7 +56,12 @@ export class FeedMaker {
   }
 
   get hasCache(): boolean {
-    return this.declared.some(({ name }) => isCacheName(name));
+    return this.cacheNames.length > 0;
+  }
+
+  /** The feeds that hold the keys and values of earlier tokens. */
+  get cacheNames(): readonly string[] {
+    return this.declared.map(({ name }) => name).filter(isCacheName);
   }
 
   /** Whether an input may leave a feed out. */
@@ -173,6 +178,13 @@ function describeInput(input: ValueInfoProto): DeclaredFeed {
   return { name: input.name, dtype, dims };
 }
 
+const CACHE = 'past_key_values';
+
 function isCacheName(name: string): boolean {
-  return name.startsWith('past_key_values');
+  return name.startsWith(CACHE);
+}
+
+/** The model's output that a cache feed of the next pass is: `present.0.key` for `past_key_values.0.key`. */
+export function presentOf(cacheName: string): string {
+  return `present${cacheName.slice(CACHE.length)}`;
 }

@@ -1,7 +1,9 @@
 /** A prepared model with everything that planning and running need to know of it. */
 import { type ModelDescription, ModelIndex, type Place } from '@tracewire/protocol';
 import { describeModel } from './describe.ts';
+import { readEndOfText } from './end-of-text.ts';
 import { FeedMaker } from './feeds.ts';
+import { canGenerate } from './generate.ts';
 import { readConfig } from './intake/files.ts';
 import type { PreparedModel } from './intake/prepare.ts';
 import { buildModuleTree, type ModuleTree } from './modules.ts';
@@ -39,6 +41,7 @@ export async function assembleModel(
   const feeds = new FeedMaker(graph, config);
   const description = {
     ...describeModel(name, prepared, tree, parameters.values(), config, feeds),
+    endOfText: canGenerate({ feeds, tree }) ? await readEndOfText(prepared.files) : undefined,
     unsupported,
   };
   const index = new ModelIndex(description);

@@ -2,10 +2,20 @@
 import type { ErrorBody, Report, Value } from '@tracewire/protocol';
 
 export interface RunListener {
-  value(save: number, value: Value): void;
-  accessError(save: number, error: ErrorBody): void;
-  log(node: number, text: string | undefined, value: Value | undefined): void;
+  /** `step`, here and below: in a generation, and only there. */
+  value(save: number, value: Value, step?: number): void;
+  accessError(save: number, error: ErrorBody, step?: number): void;
+  log(node: number, text: string | undefined, value: Value | undefined, step?: number): void;
   progress(done: number, total: number): void;
+  /** A token of a generation, behind the values of its step. */
+  token(token: ChosenToken): void;
+}
+
+export interface ChosenToken {
+  readonly step: number;
+  readonly id: number;
+  /** What it adds to the text; empty where a character isn't whole yet. */
+  readonly text: string;
 }
 
 export interface RunOutcome {

@@ -106,7 +106,7 @@ function multinomial(
 }
 
 /** Numbers by their index, all from one seed: those of two indices come from one block. */
-class Generator {
+export class Generator {
   readonly #key: readonly [number, number];
   #block = -1;
   #uniforms: readonly [number, number] = [0, 0];

@@ -11,9 +11,9 @@ export interface Part {
   readonly counts: readonly number[];
 }
 
-/** The sizes of a pass in which a prompt of this length ran alone. */
-export function sizesAlone(length: number): FeedSizes {
-  return { batch: 1, sequence: length, past: 0 };
+/** The sizes of a pass in which a prompt of this length ran alone, behind `past` tokens of earlier passes. */
+export function sizesAlone(length: number, past = 0): FeedSizes {
+  return { batch: 1, sequence: length, past };
 }
 
 /** The sizes of one pass over prompts of these lengths. */

@@ -74,8 +74,14 @@ export class Tokenizer {
         got: String(wrong),
       });
     }
-    if (ids.length === 0) return '';
-    return this.#tokenizer.decode([...ids], {
+    return this.textOf(ids);
+  }
+
+  /** As `decode`; an id that the vocabulary hasn't, for a model may have more than its tokenizer, has no text. */
+  textOf(ids: readonly number[]): string {
+    const known = ids.filter((id) => this.#tokenizer.id_to_token(id) !== undefined);
+    if (known.length === 0) return '';
+    return this.#tokenizer.decode(known, {
       skip_special_tokens: false,
       clean_up_tokenization_spaces: false,
     });

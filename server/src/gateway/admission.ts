@@ -14,6 +14,7 @@ import {
   toErrorBody,
 } from '@tracewire/protocol';
 import { checkBatch } from './batch.ts';
+import { checkGeneration } from './generation.ts';
 import type { ServedModel } from './served-model.ts';
 
 /** A refusal with all its errors; a single one is a `TracewireError`. */
@@ -32,7 +33,7 @@ export function errorsOf(thrown: unknown): ErrorBody[] {
 
 /** The run's warnings. Throws a `Refusal` or a `TracewireError`. */
 export function checkRun(
-  { graph }: ClientMessage & { type: 'run' },
+  { graph, options }: ClientMessage & { type: 'run' },
   payload: Uint8Array,
   model: ServedModel,
   limits: Limits,
@@ -40,11 +41,13 @@ export function checkRun(
   checkNodes(graph, limits.nodes);
   checkBatch(graph, limits);
   const { constants } = readGraphTensors(graph, payload);
+  const faults = checkGeneration(graph, options?.generate, model.description);
   const { errors, warnings } = checkGraph(graph, model.index, {
     constant: (node) => constants.get(node),
     limits,
+    generates: options?.generate !== undefined,
   });
-  if (errors.length > 0) throw new Refusal(errors);
+  if (faults.length + errors.length > 0) throw new Refusal([...faults, ...errors].slice(0, 100));
   return warnings;
 }
 

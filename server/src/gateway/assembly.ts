@@ -22,6 +22,11 @@ export class Assembly {
     return this.#event.save;
   }
 
+  /** In a generation. */
+  get step(): number | undefined {
+    return this.#event.step;
+  }
+
   get complete(): boolean {
     return this.#bytes === this.#event.bytes;
   }
@@ -32,9 +37,9 @@ export class Assembly {
   }
 
   /** Throws when the host breaks its own table; the link then gives the host up. */
-  add({ save, offset }: ChunkEvent, payload: Uint8Array): void {
+  add({ save, step, offset }: ChunkEvent, payload: Uint8Array): void {
     const fits = this.#bytes + payload.byteLength <= this.#event.bytes;
-    if (save !== this.save || offset !== this.#bytes || !fits) {
+    if (save !== this.save || step !== this.step || offset !== this.#bytes || !fits) {
       throw new TracewireError({ code: 'internal', message: 'The host sent a chunk out of order.' });
     }
     this.#parts.push(payload);
@@ -43,11 +48,11 @@ export class Assembly {
 
   /** What the client gets: the `value`, then its chunks. */
   messages(): { readonly message: RunMessage; readonly payload: Uint8Array }[] {
-    const { save, value, bytes } = this.#event;
+    const { save, step, value, bytes } = this.#event;
     let offset = 0;
     return this.#parts.map((payload, index) => {
       const message: RunMessage =
-        index === 0 ? { type: 'value', save, value, bytes } : { type: 'chunk', save, offset };
+        index === 0 ? { type: 'value', save, step, value, bytes } : { type: 'chunk', save, step, offset };
       offset += payload.byteLength;
       return { message, payload };
     });

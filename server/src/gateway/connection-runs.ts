@@ -6,6 +6,7 @@ import { type ClientMessage, TracewireError } from '@tracewire/protocol';
 import { checkRun } from './admission.ts';
 import { batchField } from './batch.ts';
 import { contentOf } from './content.ts';
+import { generationField } from './generation.ts';
 import type { Follower, KeptRun } from './kept-run.ts';
 import type { KeyRuns } from './key-runs.ts';
 import { QUEUE_RETRY_MS, RETAINED_RUNS, retainedBytes } from './limits.ts';
@@ -54,6 +55,8 @@ export class ConnectionRuns implements Follower {
     if (detached) this.#mustOffer('detach', 'options.detach');
     const batch = batchField(message.graph);
     if (batch !== undefined) this.#mustOffer('invokes', batch);
+    const steps = generationField(message);
+    if (steps !== undefined) this.#mustOffer('generation', steps);
     const known = this.#runs.get(message.run);
     if (known) return this.#retry(known, message, payload);
     this.#mustNotDrain();

@@ -178,6 +178,7 @@ function capabilitiesOf({ resumeMs, retainMs, invokes }: Limits): string[] {
     ...(resumeMs === undefined ? [] : ['resume']),
     ...(retainMs === undefined || resumeMs === undefined ? [] : ['detach']),
     ...(invokes === undefined ? [] : ['invokes']),
+    'generation',
   ];
 }
 

@@ -1,6 +1,12 @@
 /** What a run asks for, as one string: a `run` message with a known id is a retry if it asks for the same (PROTOCOL.md, 2.4). */
 import { hash } from 'node:crypto';
-import { type ClientMessage, readGraphTensors, retryHash, type TensorLike } from '@tracewire/protocol';
+import {
+  type ClientMessage,
+  canonicalBytes,
+  readGraphTensors,
+  retryHash,
+  type TensorLike,
+} from '@tracewire/protocol';
 
 type RunMessage = Extract<ClientMessage, { type: 'run' }>;
 
@@ -9,8 +15,8 @@ export function contentOf({ model, graph, options = {} }: RunMessage, payload: U
   const { constants, feeds } = readGraphTensors(graph, payload);
   const constantOf = (node: number): TensorLike => present(constants.get(node), `constant ${node}`);
   const feedOf = (invoke: number, name: string): TensorLike => present(feeds[invoke]?.get(name), name);
-  const chosen = Object.entries(options).filter(([, value]) => value !== undefined);
-  return JSON.stringify([model, chosen.sort(), retryHash(graph, constantOf, sha256, feedOf)]);
+  const content = [model, options, retryHash(graph, constantOf, sha256, feedOf)];
+  return Buffer.from(sha256(canonicalBytes(content))).toString('hex');
 }
 
 function present(tensor: TensorLike | undefined, what: string): TensorLike {

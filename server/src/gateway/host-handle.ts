@@ -1,5 +1,5 @@
 /** What a host is to the gateway: how one is started, what it is told, and what it tells. */
-import type { Graph, Handlers, MessageOf, Transport } from '@tracewire/protocol';
+import type { Generate, Graph, Handlers, MessageOf, Transport } from '@tracewire/protocol';
 import type { hostCommands, hostEvents } from '../host/messages.ts';
 
 /** A host that has just been started; nothing has been sent to it. */
@@ -22,11 +22,12 @@ export type Tokens = Pick<MessageOf<typeof hostEvents, 'tokens'>, 'ids' | 'token
 /** What a host is given to run. */
 export interface Work {
   readonly graph: Graph;
+  readonly generate?: Generate | undefined;
   readonly payload: Uint8Array;
 }
 
 /** The host's events of a run go to the run itself. */
 export type RunEvents = Pick<
   Handlers<typeof hostEvents>,
-  'progress' | 'value' | 'chunk' | 'access_error' | 'log' | 'done'
+  'progress' | 'value' | 'chunk' | 'access_error' | 'token' | 'log' | 'done'
 >;

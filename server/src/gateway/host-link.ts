@@ -60,9 +60,9 @@ export class HostLink {
   }
 
   /** One run at a time. `ended` is called after `events.done`; a loss of the host ends the run too. */
-  run(id: string, { graph, payload }: Work, events: RunEvents, ended: () => void): void {
+  run(id: string, { graph, payload, generate }: Work, events: RunEvents, ended: () => void): void {
     this.#run = { id, events, ended };
-    this.#send({ type: 'run', run: id, graph }, payload);
+    this.#send({ type: 'run', run: id, graph, generate }, payload);
   }
 
   cancel(id: string): void {
@@ -127,6 +127,7 @@ export class HostLink {
     value: (event, payload) => this.#eventsOf(event.run)?.value(event, payload),
     chunk: (event, payload) => this.#eventsOf(event.run)?.chunk(event, payload),
     access_error: (event, payload) => this.#eventsOf(event.run)?.access_error(event, payload),
+    token: (event, payload) => this.#eventsOf(event.run)?.token(event, payload),
     log: (event, payload) => this.#eventsOf(event.run)?.log(event, payload),
     done: (event, payload) => this.#done(event, payload),
     tokens: ({ request, ids, tokens }) => take(this.#tokens, request)?.resolve({ ids, tokens }),

@@ -101,7 +101,7 @@ export class KeptRun {
       lane,
       model: model.name,
       meter,
-      work: { graph: message.graph, payload },
+      work: { graph: message.graph, payload, generate: message.options?.generate },
       outbox: this.#outbox,
       logBytes: this.#keeping.limits.savedBytes,
       hasRoom: (bytes) => (!this.#detached || hasRoom(bytes)) && this.#outbox.hasRoom(bytes),

@@ -8,9 +8,11 @@ import {
   type ErrorBody,
   isTerminal,
   type MessageOf,
+  Outcomes,
   type Report,
   type RunState,
   type Status,
+  stepNeverCame,
 } from '@tracewire/protocol';
 import type { hostEvents } from '../host/messages.ts';
 import { Assembly } from './assembly.ts';
@@ -62,8 +64,9 @@ export class Run implements RunEvents {
   #assembly: Assembly | undefined;
   readonly #received = performance.now();
   #begun: number | undefined;
-  /** Saves that have had no outcome yet. */
-  readonly #open: Set<number>;
+  readonly #outcomes: Outcomes;
+  /** Those of a generation so far; undefined for a run of one pass. */
+  #tokens: number | undefined;
 
   constructor(options: RunOptions) {
     this.id = options.id;
@@ -72,8 +75,9 @@ export class Run implements RunEvents {
     this.outbox = options.outbox;
     this.#options = options;
     this.#work = options.work;
-    const { nodes } = options.work.graph;
-    this.#open = new Set(nodes.flatMap((node, id) => (node.kind === 'save' ? [id] : [])));
+    const { graph, generate } = options.work;
+    this.#outcomes = new Outcomes(graph, generate !== undefined);
+    this.#tokens = generate && 0;
   }
 
   get ended(): boolean {
@@ -129,19 +133,25 @@ export class Run implements RunEvents {
     this.#sendWhole();
   }
 
-  access_error({ save, error }: HostEvent<'access_error'>): void {
-    this.#accessError(save, error);
+  access_error({ save, step, error }: HostEvent<'access_error'>): void {
+    this.#accessError(save, error, step);
   }
 
-  log({ node, text, value }: HostEvent<'log'>, payload: Uint8Array): void {
+  token({ step, id, text }: HostEvent<'token'>): void {
+    if (this.ended || this.#tokens !== step) return;
+    this.#tokens += 1;
+    this.outbox.push({ type: 'token', step, id, text });
+  }
+
+  log({ node, step, text, value }: HostEvent<'log'>, payload: Uint8Array): void {
     if (this.ended) return;
     const { outbox } = this;
     const { byteLength } = payload;
     if (outbox.heldBytes + byteLength <= this.#options.logBytes && outbox.hasRoom(byteLength)) {
-      outbox.push({ type: 'log', node, text, value }, payload);
+      outbox.push({ type: 'log', node, step, text, value }, payload);
     } else {
       const note = `(${byteLength} bytes left out: the run holds too much unread)`;
-      outbox.push({ type: 'log', node, text: text === undefined ? note : `${text} ${note}` });
+      outbox.push({ type: 'log', node, step, text: text === undefined ? note : `${text} ${note}` });
     }
   }
 
@@ -155,11 +165,22 @@ export class Run implements RunEvents {
     this.#work = undefined;
     this.#assembly = undefined;
     const ending = this.#judged(state, errors ?? []);
-    for (const save of [...this.#open]) this.#accessError(save, ending.missing(save));
+    const began = report?.steps ?? this.#stepsBegun;
+    for (const missing of this.#outcomes.missing(began)) {
+      const { save, step, came } = missing;
+      const why = 'for the run did not go on';
+      const of = ending.missing(save);
+      this.#accessError(save, came ? of : stepNeverCame(missing, began, { why, cause: of.cause }), step);
+    }
     const failed = ending.state === 'failed' ? { errors: ending.errors.slice(0, 100) } : {};
     this.#enter(ending.state, { ...failed, report });
     this.#measure(ending.state, report);
     this.#options.ended();
+  }
+
+  /** After each token of a generation, where the host can say no more. */
+  get #stepsBegun(): number {
+    return this.#begun === undefined ? 0 : (this.#tokens ?? 0) + 1;
   }
 
   /** How the run ends, whatever the host says of it once it was cancelled or has expired. */
@@ -179,9 +200,9 @@ export class Run implements RunEvents {
     if (!assembly?.complete) return;
     this.#assembly = undefined;
     if (!this.#options.hasRoom(assembly.bytes)) {
-      return this.#accessError(assembly.save, noRoom(assembly.save));
+      return this.#accessError(assembly.save, noRoom(assembly.save), assembly.step);
     }
-    if (this.ended || !this.#open.delete(assembly.save)) return;
+    if (this.ended || !this.#outcomes.take(assembly.save, assembly.step)) return;
     this.#options.meter.valueBytes(this.#options.model, assembly.bytes);
     for (const { message, payload } of assembly.messages()) this.outbox.push(message, payload);
   }
@@ -194,9 +215,9 @@ export class Run implements RunEvents {
     meter.runEnded({ model, state, queuedMs, ranMs, report });
   }
 
-  #accessError(save: number, error: ErrorBody): void {
-    if (this.ended || !this.#open.delete(save)) return;
-    this.outbox.push({ type: 'access_error', save, error });
+  #accessError(save: number, error: ErrorBody, step: number | undefined): void {
+    if (this.ended || !this.#outcomes.take(save, step)) return;
+    this.outbox.push({ type: 'access_error', save, step, error });
   }
 
   #enter(state: RunState, fields: Omit<Status, 'type' | 'run' | 'seq' | 'state'>): void {

@@ -3,11 +3,13 @@
  * host knows one model, no keys, no sequence numbers and no acks. Payload-carrying events have the fields of
  * their namesakes in PROTOCOL.md, so that the gateway rewrites headers and forwards payloads untouched.
  */
-import { errorBody, graph, modelDescription, report, valueRef } from '@tracewire/protocol';
+import { errorBody, generate, graph, modelDescription, report, valueRef } from '@tracewire/protocol';
 import * as z from 'zod/mini';
 
 const uint = z.int().check(z.gte(0));
 const run = z.string();
+/** In a generation, and only there. */
+const step = z.optional(uint);
 
 /** Gateway → host. A host runs one run at a time; the gateway sends the next after `done`. */
 export const hostCommands = {
@@ -30,7 +32,7 @@ export const hostCommands = {
     /** Only says what the model is; nothing is loaded that could run. */
     describeOnly: z.optional(z.literal(true)),
   }),
-  run: z.strictObject({ type: z.literal('run'), run, graph }),
+  run: z.strictObject({ type: z.literal('run'), run, graph, generate: z.optional(generate) }),
   cancel: z.strictObject({ type: z.literal('cancel'), run }),
   tokenize: z.strictObject({ type: z.literal('tokenize'), request: uint, text: z.string() }),
   detokenize: z.strictObject({ type: z.literal('detokenize'), request: uint, ids: z.array(uint) }),
@@ -42,13 +44,15 @@ export const hostEvents = {
   loaded: z.strictObject({ type: z.literal('loaded'), description: modelDescription }),
   load_failed: z.strictObject({ type: z.literal('load_failed'), error: errorBody }),
   progress: z.strictObject({ type: z.literal('progress'), run, done: uint, total: uint }),
-  value: z.strictObject({ type: z.literal('value'), run, save: uint, value: valueRef, bytes: uint }),
-  chunk: z.strictObject({ type: z.literal('chunk'), run, save: uint, offset: uint }),
-  access_error: z.strictObject({ type: z.literal('access_error'), run, save: uint, error: errorBody }),
+  value: z.strictObject({ type: z.literal('value'), run, save: uint, step, value: valueRef, bytes: uint }),
+  chunk: z.strictObject({ type: z.literal('chunk'), run, save: uint, step, offset: uint }),
+  access_error: z.strictObject({ type: z.literal('access_error'), run, save: uint, step, error: errorBody }),
+  token: z.strictObject({ type: z.literal('token'), run, step: uint, id: uint, text: z.string() }),
   log: z.strictObject({
     type: z.literal('log'),
     run,
     node: uint,
+    step,
     text: z.optional(z.string()),
     value: z.optional(valueRef),
   }),

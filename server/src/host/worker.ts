@@ -6,6 +6,7 @@ import {
   dispatch,
   type ErrorBody,
   encodeFrame,
+  type Generate,
   type Graph,
   type Handlers,
   type MessageOf,
@@ -37,8 +38,8 @@ let chunkBytes = 0;
 
 const handlers: Handlers<typeof hostCommands> = {
   load: (message) => void load(message),
-  run: ({ run, graph }, payload) =>
-    void runGraph(run, graph, payload).catch((error: unknown) =>
+  run: ({ run, graph, generate }, payload) =>
+    void runGraph(run, graph, payload, generate).catch((error: unknown) =>
       send({ type: 'done', run, state: 'failed', errors: [toErrorBody(error)] }),
     ),
   // The flag that engine-thread.ts set has done it already; between runs there is nothing to cancel.
@@ -72,43 +73,63 @@ async function load({ type: _, chunkBytes: bytes, describeOnly, ...options }: Lo
   }
 }
 
-async function runGraph(run: string, graph: Graph, payload: Uint8Array): Promise<void> {
+async function runGraph(
+  run: string,
+  graph: Graph,
+  payload: Uint8Array,
+  generate: Generate | undefined,
+): Promise<void> {
   if (!engine) return send({ type: 'done', run, state: 'failed', errors: [notLoaded()] });
   const isCancelled = (): boolean => Atomics.load(cancelled, 0) === 1;
   const { constants, feeds } = readGraphTensors(graph, payload);
-  const { state, errors, report } = await engine.run(graph, constants, listenerOf(run), isCancelled, feeds);
+  const { state, errors, report } = await engine.run(
+    graph,
+    constants,
+    listenerOf(run),
+    isCancelled,
+    feeds,
+    generate,
+  );
   send({ type: 'done', run, state, errors: errors.length > 0 ? [...errors] : undefined, report });
 }
 
 function listenerOf(run: string): RunListener {
   return {
-    value: (save, value) => sendValue(run, save, value),
-    accessError: (save, error) => send({ type: 'access_error', run, save, error }),
-    log: (node, text, value) => sendLog(run, node, text, value),
+    value: (save, value, step) => sendValue({ run, save, step }, value),
+    accessError: (save, error, step) => send({ type: 'access_error', run, save, step, error }),
+    log: (node, text, value, step) => sendLog({ run, node, step }, text, value),
+    token: (token) => send({ type: 'token', run, ...token }),
     progress: (done, total) => send({ type: 'progress', run, done, total }),
   };
 }
 
 /** Encoded once, here: the gateway rewrites the headers and forwards the payloads. */
-function sendValue(run: string, save: number, value: Value): void {
+function sendValue(
+  of: Pick<MessageOf<typeof hostEvents, 'value'>, 'run' | 'save' | 'step'>,
+  value: Value,
+): void {
   const writer = new PayloadWriter();
   const ref = writer.value(value);
   const [first = [], ...rest] = chunksOf(writer.parts, chunkBytes);
-  send({ type: 'value', run, save, value: ref, bytes: writer.bytes }, first);
+  send({ type: 'value', ...of, value: ref, bytes: writer.bytes }, first);
   for (const [index, chunk] of rest.entries()) {
-    send({ type: 'chunk', run, save, offset: (index + 1) * chunkBytes }, chunk);
+    send({ type: 'chunk', ...of, offset: (index + 1) * chunkBytes }, chunk);
   }
 }
 
-function sendLog(run: string, node: number, text: string | undefined, value: Value | undefined): void {
-  if (value === undefined) return send({ type: 'log', run, node, text });
+function sendLog(
+  of: Pick<MessageOf<typeof hostEvents, 'log'>, 'run' | 'node' | 'step'>,
+  text: string | undefined,
+  value: Value | undefined,
+): void {
+  if (value === undefined) return send({ type: 'log', ...of, text });
   const bytes = valueBytes(value);
   if (bytes > LOG_VALUE_BYTES) {
     const left = `(a value of ${bytes} bytes, left out: save it instead)`;
-    return send({ type: 'log', run, node, text: text === undefined ? left : `${text} ${left}` });
+    return send({ type: 'log', ...of, text: text === undefined ? left : `${text} ${left}` });
   }
   const writer = new PayloadWriter();
-  send({ type: 'log', run, node, text, value: writer.value(value) }, writer.parts);
+  send({ type: 'log', ...of, text, value: writer.value(value) }, writer.parts);
 }
 
 function answer(request: number, make: (loaded: Engine) => Event): void {

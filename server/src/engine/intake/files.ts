@@ -13,6 +13,7 @@ export interface ModelFiles {
   readonly tokenizer: string | undefined;
   readonly tokenizerConfig: string | undefined;
   readonly config: string | undefined;
+  readonly generationConfig: string | undefined;
   /** Every file that the content hash covers, in a fixed order. */
   readonly all: readonly string[];
 }
@@ -41,9 +42,10 @@ export async function findModelFiles(where: string): Promise<ModelFiles> {
   const config = await beside('config.json');
   const tokenizer = await beside('tokenizer.json');
   const tokenizerConfig = await beside('tokenizer_config.json');
+  const generationConfig = await beside('generation_config.json');
   const external = await externalFiles(path.dirname(onnx), path.basename(onnx));
   const all = [onnx, ...external, config, tokenizer, tokenizerConfig].filter((file) => file !== undefined);
-  return { folder, onnx, tokenizer, tokenizerConfig, config, all };
+  return { folder, onnx, tokenizer, tokenizerConfig, config, generationConfig, all };
 }
 
 async function findOnnx(folder: string): Promise<string> {

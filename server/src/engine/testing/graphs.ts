@@ -137,6 +137,7 @@ export async function runGraph(
       },
       log: (_, text, value) => logs.push({ text, value }),
       progress: () => undefined,
+      token: () => undefined,
     },
     isCancelled,
     feeds,

@@ -22,6 +22,7 @@ export const DESCRIPTION: ModelDescription = {
   architecture: 'Toy',
   exporter: 'other',
   opset: 21,
+  endOfText: [0],
   blocks: ['h.0', 'h.1'],
   modules: [
     { path: 'h.0', order: { output: 1 }, inputs: [], outputs: [{ name: 'a', ...FLOAT }] },

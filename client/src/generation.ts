@@ -1,0 +1,198 @@
+/** A generation as its caller holds it: a promise of the result, and the tokens as they come. */
+import {
+  type Generate,
+  type Generated,
+  generateFaults,
+  type ModelDescription,
+  TracewireError,
+  type Welcome,
+} from '@tracewire/protocol';
+import { localError, TraceError } from './errors.ts';
+import type { CallSite } from './location.ts';
+import { aList, aNumber, checkOptions, describe, type OptionRule } from './options.ts';
+import type { Recorded } from './record.ts';
+import type { GeneratedToken } from './run.ts';
+import type { Slot } from './saved.ts';
+import type { RunReport } from './trace-context.ts';
+import { violation } from './violation.ts';
+
+/** How tokens are chosen, and when to end (PROTOCOL.md, section 6.2). Without `temperature` it is greedy. */
+export interface GenerationOptions {
+  /** Tokens to choose at most. */
+  readonly maxNewTokens: number;
+  /** Logits are divided by it before one is drawn; 0, and none, takes the highest. */
+  readonly temperature?: number | undefined;
+  /** Only the so many highest may be drawn. */
+  readonly topK?: number | undefined;
+  /** Only the most probable that have this probability together. */
+  readonly topP?: number | undefined;
+  /** Above 1, tokens that were there before become less likely. */
+  readonly repetitionPenalty?: number | undefined;
+  /** The same seed draws the same tokens; the result has the one that was used. */
+  readonly seed?: number | undefined;
+  /** Ids that end the generation, in place of the model's end of text; `[]` goes on through it. */
+  readonly stopTokens?: readonly number[] | undefined;
+  /** Texts that end the generation; nothing is cut off. */
+  readonly stopStrings?: readonly string[] | undefined;
+}
+
+/** What came of a generation. */
+export interface GenerationResult<T> {
+  /** What the function returned, its handles filled. */
+  readonly saved: T;
+  /** The ids that were chosen. */
+  readonly tokens: readonly number[];
+  readonly text: string;
+  /** Why it ended: `maxNewTokens`, an end-of-text or stop token, a stop string, or a `stop()` in a step. */
+  readonly end: Exclude<Generated['end'], 'cut'>;
+  /** How many passes there were. */
+  readonly steps: number;
+  /** The seed that was used, given or not; none where nothing was drawn. */
+  readonly seed: number | undefined;
+}
+
+const UINT = aNumber('a whole number from 0 on', (value) => Number.isSafeInteger(value) && value >= 0);
+const COUNT = aNumber('a whole number, at least 1', (value) => Number.isSafeInteger(value) && value >= 1);
+const A_STOP: OptionRule = {
+  wanted: 'a text of 1 to 512 bytes',
+  test: (value) => typeof value === 'string' && value !== '' && new TextEncoder().encode(value).length <= 512,
+};
+
+export const GENERATION_OPTIONS: Readonly<Record<keyof GenerationOptions, OptionRule>> = {
+  maxNewTokens: COUNT,
+  temperature: aNumber('a number from 0 on', (value) => value >= 0),
+  topK: COUNT,
+  topP: aNumber('a number above 0 and at most 1', (value) => value > 0 && value <= 1),
+  repetitionPenalty: aNumber('a number above 0', (value) => value > 0),
+  seed: UINT,
+  stopTokens: aList(UINT, 64),
+  stopStrings: aList(A_STOP, 64),
+};
+
+/** The options of a generation among all of a call's. Throws `bad_input` or `unknown_option`. */
+export function toGenerate<T extends GenerationOptions>(
+  options: T,
+  rules: Readonly<Record<string, OptionRule>>,
+): Generate {
+  checkOptions(options, { ...GENERATION_OPTIONS, ...rules }, 'generate');
+  if (options.maxNewTokens === undefined) {
+    const message =
+      'generate wants to know how many tokens at most: model.generate(prompt, { maxNewTokens: 20 }).';
+    throw localError('bad_input', message, {
+      path: 'maxNewTokens',
+      wanted: COUNT.wanted,
+      got: describe(undefined),
+    });
+  }
+  const names = Object.keys(GENERATION_OPTIONS) as (keyof GenerationOptions)[];
+  return Object.fromEntries(
+    names.flatMap((name) => (options[name] === undefined ? [] : [[name, options[name]]])),
+  ) as unknown as Generate;
+}
+
+/** Throws what refuses a generation before it is sent. */
+export function mustGenerate(
+  { capabilities }: Welcome,
+  description: ModelDescription,
+  { recording }: Recorded<unknown>,
+  generate: Generate,
+  site: CallSite,
+): void {
+  if (!capabilities.includes('generation')) {
+    const message = 'The server doesn’t generate: it runs one pass. Use trace.';
+    throw new TracewireError({ code: 'not_offered', message, wanted: 'generation' });
+  }
+  const [first, ...rest] = generateFaults(recording.graph, generate, description).map((body) => ({
+    body,
+    location: site.location,
+  }));
+  if (first) throw new TraceError([first, ...rest]);
+}
+
+/** The function of a generation, or one that hooks nothing. Throws `misuse`. */
+export function checkedFunction<M, T>(fn: ((m: M) => T) | undefined): (m: M) => T {
+  if (fn === undefined) return () => undefined as T;
+  if (typeof fn === 'function') return fn;
+  const got = describe(fn);
+  const message = `generate wants a function that hooks its steps, or none, not ${got}: model.generate(prompt, { maxNewTokens }, (m) => m.all().lm_head.output.save()).`;
+  throw localError('misuse', message, { wanted: 'a function', got });
+}
+
+/** What a completed run gives. */
+export function toResult<T>(
+  saved: T,
+  tokens: readonly GeneratedToken[],
+  outcome: Slot<RunReport>['outcome'],
+): GenerationResult<T> {
+  const report = outcome && 'value' in outcome ? outcome.value : undefined;
+  const end = report?.generated?.[0]?.end;
+  if (end === undefined || end === 'cut')
+    throw violation('a generation completed, and its report has no end');
+  return {
+    saved,
+    tokens: tokens.map(({ id }) => id),
+    text: tokens.map(({ text }) => text).join(''),
+    end,
+    steps: report?.steps ?? tokens.length,
+    seed: report?.seed,
+  };
+}
+
+/** Awaiting it gives the result; `for await` its tokens as they come. */
+export class Generation<T> implements PromiseLike<GenerationResult<T>>, AsyncIterable<GeneratedToken> {
+  readonly #tokens: readonly GeneratedToken[];
+  readonly #done: Promise<GenerationResult<T>>;
+  readonly #waiting: Set<() => void>;
+
+  /** `start` is given what takes a token, and resolves to the result; `tokens` are what has come. */
+  constructor(
+    start: (
+      take: (token: GeneratedToken) => void,
+      tokens: readonly GeneratedToken[],
+    ) => Promise<GenerationResult<T>>,
+  ) {
+    const tokens: GeneratedToken[] = [];
+    const waiting = new Set<() => void>();
+    this.#tokens = tokens;
+    this.#waiting = waiting;
+    const wake = (): void => {
+      for (const next of waiting) next();
+      waiting.clear();
+    };
+    this.#done = start((token) => {
+      tokens.push(token);
+      wake();
+    }, tokens).finally(wake);
+  }
+
+  // biome-ignore lint/suspicious/noThenProperty: it is awaited like a trace.
+  then<A = GenerationResult<T>, B = never>(
+    fulfilled?: ((result: GenerationResult<T>) => A | PromiseLike<A>) | null,
+    rejected?: ((reason: unknown) => B | PromiseLike<B>) | null,
+  ): Promise<A | B> {
+    return this.#done.then(fulfilled, rejected);
+  }
+
+  /** From the first token on, whenever it begins. Throws what the promise would reject with. */
+  async *[Symbol.asyncIterator](): AsyncGenerator<GeneratedToken> {
+    let over = false;
+    // Whoever loops gets the error there.
+    const end = this.#done.then(
+      () => {
+        over = true;
+      },
+      () => {
+        over = true;
+      },
+    );
+    for (let index = 0; ; ) {
+      const token = this.#tokens[index];
+      if (token) {
+        index += 1;
+        yield token;
+      } else if (over) break;
+      else await Promise.race([end, new Promise<void>((resolve) => this.#waiting.add(resolve))]);
+    }
+    await this.#done;
+  }
+}

@@ -1,0 +1,106 @@
+/** In which steps of a generation the nodes of a graph act (PROTOCOL.md, section 6.2). */
+import { type Graph, type GraphNode, operandsOf, type Steps } from './graph.ts';
+
+/** The first step, none for an empty list or range. */
+export function firstStep(steps: Steps): number | undefined {
+  return stepFrom(steps, 0);
+}
+
+/** The first step that is not before this one. */
+export function stepFrom(steps: Steps, least: number): number | undefined {
+  if (typeof steps === 'number') return steps >= least ? steps : undefined;
+  if (isList(steps)) return steps.find((step) => step >= least);
+  const { start = 0, end = Number.POSITIVE_INFINITY, step = 1 } = steps;
+  const next = start + Math.max(0, Math.ceil((least - start) / step)) * step;
+  return next < end ? next : undefined;
+}
+
+export function hasStep(steps: Steps, step: number): boolean {
+  return stepFrom(steps, step) === step;
+}
+
+/** A range without an end has as many steps as come. */
+export function isOpen(steps: Steps): boolean {
+  return typeof steps === 'object' && !isList(steps) && steps.end === undefined;
+}
+
+/** A list or range of one step is that step: its value serves later ones too. */
+function normalized(steps: Steps): Steps {
+  const first = firstStep(steps);
+  if (first !== undefined && stepFrom(steps, first + 1) === undefined) return first;
+  if (typeof steps === 'number' || isList(steps)) return steps;
+  const { start = 0, end, step = 1 } = steps;
+  return end === undefined ? { start, step } : { start, end, step };
+}
+
+function isList(steps: Steps): steps is readonly number[] {
+  return Array.isArray(steps);
+}
+
+/** The steps of a node, and what is wrong with those of what it joins. */
+export interface Joined {
+  /** Undefined where nothing of it is of any step, as with constants. */
+  readonly steps: Steps | undefined;
+  readonly fault?: { readonly code: 'write_order' | 'bad_reference'; readonly message: string };
+}
+
+/**
+ * The steps in which a node acts, from those of its operands (and of its place). One-step values serve later steps; those
+ * of several come together only where their steps are written alike.
+ */
+export function joinSteps(node: GraphNode, operands: readonly (Steps | undefined)[]): Joined {
+  const own = 'place' in node ? normalized(node.place.steps ?? 0) : undefined;
+  let steps = own;
+  let fault: Joined['fault'];
+  for (const operand of operands) {
+    if (operand === undefined) continue;
+    const both: Joined =
+      steps === undefined ? { steps: operand } : joinTwo(steps, operand, own !== undefined);
+    fault ??= both.fault;
+    steps = own ?? both.steps;
+  }
+  return fault ? { steps, fault } : { steps };
+}
+
+/** `fixed`: the first are a place's, so the node acts in these and no others. */
+function joinTwo(a: Steps, b: Steps, fixed: boolean): Joined {
+  if (typeof a === 'number' && typeof b === 'number') return fixed ? { steps: a } : { steps: Math.max(a, b) };
+  if (typeof a !== 'number' && typeof b !== 'number') {
+    if (JSON.stringify(a) === JSON.stringify(b)) return { steps: a };
+    return apart(a, b, a);
+  }
+  if (fixed && typeof a === 'number') return apart(a, b, a);
+  const [one, several] = typeof a === 'number' ? [a, b] : [Number(b), a];
+  const first = firstStep(several) ?? one;
+  // Where what is written comes too late, the check of the write says so.
+  if (one <= first || fixed) return { steps: several };
+  const message = `a value of step ${one} doesn’t exist in step ${first}. Use it from step ${one} on.`;
+  return { steps: several, fault: { code: 'write_order', message } };
+}
+
+function apart(a: Steps, b: Steps, steps: Steps): Joined {
+  const message = `values of steps ${describeSteps(a)} and of steps ${describeSteps(b)} can’t be joined. Take both in the same steps, written alike.`;
+  return { steps, fault: { code: 'bad_reference', message } };
+}
+
+/** `3`, `1, 4`, `2 to 8 by 2`, as messages write them. */
+export function describeSteps(steps: Steps): string {
+  if (typeof steps === 'number') return String(steps);
+  if (isList(steps)) return steps.length > 8 ? `${steps.slice(0, 8).join(', ')}, …` : steps.join(', ');
+  const { start = 0, end, step = 1 } = steps;
+  return `${start} ${end === undefined ? 'on' : `to before ${end}`}${step === 1 ? '' : ` by ${step}`}`;
+}
+
+/** The steps of each node; undefined for what is of none. The graph has been checked. */
+export function stepsOfNodes({ nodes }: Graph): (Steps | undefined)[] {
+  const steps: (Steps | undefined)[] = [];
+  for (const node of nodes) {
+    steps.push(
+      joinSteps(
+        node,
+        operandsOf(node).map((operand) => steps[operand]),
+      ).steps,
+    );
+  }
+  return steps;
+}

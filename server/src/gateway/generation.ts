@@ -1,0 +1,31 @@
+/** More than one pass (PROTOCOL.md, section 6.2): what it takes to ask for that, and what refuses it. */
+import {
+  type ClientMessage,
+  type ErrorBody,
+  type Generate,
+  type Graph,
+  generateFaults,
+  type ModelDescription,
+} from '@tracewire/protocol';
+
+/** The first field of a run that only the capability `generation` allows. */
+export function generationField({ graph, options }: ClientMessage & { type: 'run' }): string | undefined {
+  return options?.generate === undefined ? stepsField(graph) : 'options.generate';
+}
+
+export function checkGeneration(
+  graph: Graph,
+  generate: Generate | undefined,
+  description: ModelDescription,
+): ErrorBody[] {
+  if (generate) return generateFaults(graph, generate, description);
+  const path = stepsField(graph);
+  if (path === undefined) return [];
+  const message = `${path}: a run without options.generate is one pass, and has no steps.`;
+  return [{ code: 'bad_message', message, path, wanted: 'options.generate' }];
+}
+
+function stepsField({ nodes }: Graph): string | undefined {
+  const id = nodes.findIndex((node) => 'place' in node && node.place.steps !== undefined);
+  return id < 0 ? undefined : `graph.nodes.${id}.place.steps`;
+}
