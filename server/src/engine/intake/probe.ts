@@ -37,7 +37,8 @@ export async function probeTypes(
     ...(feedMaker.hasCache ? [CACHE_PROBE] : []),
     ...(byValue.size > 0 ? VALUE_PROBES : []),
   ];
-  const vocabulary = Number(config['vocab_size'] ?? 2);
+  // Where dims don't follow from values, any token will do.
+  const vocabulary = byValue.size > 0 ? Number(config['vocab_size'] ?? 2) : 1;
   const values = [...graph.values()];
   const model = encodeModel({
     ...graph.model,
