@@ -1,5 +1,5 @@
 /** The WebSocket subprotocol both sides ask for (PROTOCOL.md, section 1). */
-export const SUBPROTOCOL = 'tracewire.v1-draft';
+export const SUBPROTOCOL = 'tracewire.v1';
 
 /** The protocol's number in `hello` and `welcome`. */
 export const PROTOCOL_VERSION = 1;

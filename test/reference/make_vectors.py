@@ -27,7 +27,7 @@ from vectors.wire import CAPABILITIES, ERRORS, GOLDEN, REJECTIONS, SEQUENCES
 
 ROOT = Path(__file__).resolve().parents[2]
 VECTORS = ROOT / "test/conformance/vectors"
-VERSION = "tracewire.v1-draft"
+VERSION = "tracewire.v1"
 
 
 def files():

@@ -8,7 +8,7 @@ import numpy as np
 from websockets.sync.client import connect
 
 URL = sys.argv[1] if len(sys.argv) > 1 else "ws://127.0.0.1:7331"
-SUBPROTOCOL = "tracewire.v1-draft"
+SUBPROTOCOL = "tracewire.v1"
 MAX_HEADER = 16 * 1024 * 1024
 TERMINAL = {"completed", "failed", "cancelled"}
 

@@ -28,7 +28,7 @@ from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import ConnectionClosed, InvalidHandshake, InvalidStatus
 from websockets.typing import Subprotocol
 
-SUBPROTOCOL, PROTOCOL, OPSET, MIB, MAX_INT = "tracewire.v1-draft", 1, 21, 1 << 20, 2**53 - 1
+SUBPROTOCOL, PROTOCOL, OPSET, MIB, MAX_INT = "tracewire.v1", 1, 21, 1 << 20, 2**53 - 1
 TERMINAL = ("completed", "failed", "cancelled")
 BEFORE_RUNNING = ("queued", "running", "failed", "cancelled")
 AFTER = {None: ("received",), "received": BEFORE_RUNNING, "queued": BEFORE_RUNNING, "running": TERMINAL}  # (2.3)

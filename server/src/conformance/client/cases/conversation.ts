@@ -38,9 +38,7 @@ const RIGHT: readonly ClientCase[] = [
     trace: 'tutorial',
     prints: TUTORIAL,
     judge: ([connection]) =>
-      connection?.socket.offered.includes('tracewire.v1-draft')
-        ? undefined
-        : 'the subprotocol was not offered',
+      connection?.socket.offered.includes('tracewire.v1') ? undefined : 'the subprotocol was not offered',
   },
   {
     id: 'client-capabilities',
