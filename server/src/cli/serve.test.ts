@@ -270,7 +270,8 @@ describe('tracewire serve', () => {
     expect((await server.exit).code).toBe(0);
     const other = await serving('--log-level', 'debug');
     const waiting = await connect(other.url);
-    process.kill(hostsOf(other)[0] ?? 0, 'SIGSTOP');
+    const [stopped = 0] = hostsOf(other);
+    process.kill(stopped, 'SIGSTOP');
     waiting.send(run('a'));
     await waiting.nextStatus('received');
     await waiting.nextStatus('running');
@@ -278,6 +279,8 @@ describe('tracewire serve', () => {
     while (!other.output.stderr.includes('stopping')) await sleep(5);
     other.child.kill('SIGTERM');
     expect((await other.exit).code).toBe(143);
+    // A process that is stopped can't see that its gateway is gone.
+    process.kill(stopped, 'SIGKILL');
   });
 
   it('keeps two models in the memory of one', async () => {

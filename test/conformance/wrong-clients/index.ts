@@ -254,8 +254,8 @@ const RUNS: readonly Row[] = [
     'takes an end without all outcomes',
     'client-broken-no-outcome',
     'client/src/run.ts',
-    'if (missing !== undefined) this',
-    'if (missing === -1) this',
+    'if (missing === undefined) return;',
+    'if (missing?.save !== -1) return;',
   ],
   [
     'takes parts of any length',
