@@ -33,7 +33,7 @@ TERMINAL = ("completed", "failed", "cancelled")
 BEFORE_RUNNING = ("queued", "running", "failed", "cancelled")
 AFTER = {None: ("received",), "received": BEFORE_RUNNING, "queued": BEFORE_RUNNING, "running": TERMINAL}  # (2.3)
 # The fields of a status that belong to its state; a `!` marks one that must be there (2.2).
-OF_STATE = {"received": ["warnings"], "queued": ["position"], "running": [], "completed": ["report!"],
+OF_STATE = {"received": ["warnings"], "queued": ["position", "waitMs"], "running": [], "completed": ["report!"],
             "failed": ["errors!", "report"], "cancelled": ["report"]}
 DTYPES = "bool int8 uint8 int16 uint16 int32 uint32 int64 uint64 float16 float32 float64".split()  # NumPy's names too
 Json = dict[str, Any]
@@ -140,12 +140,12 @@ def many(item: Check, least: int = 0, most: int = 200_000) -> Check:
     return check
 
 
-def record(fields: dict[str, Check]) -> Check:
-    """A map with these fields and no other; a `?` after a name marks one that may be absent."""
+def record(fields: dict[str, Check], others: Check | None = None) -> Check:
+    """A map with these fields; a `?` after a name marks one that may be absent. Other fields need a check to be let in."""
 
     def check(x: Any) -> Json:
         need(isinstance(x, dict), f"{x!r:.80} is no map")
-        checks = {key: fields.get(key) or fields.get(key + "?") for key in x}
+        checks = {key: fields.get(key) or fields.get(key + "?") or others for key in x}
         need(all(checks.values()), f"an unknown field among {list(x)}")
         need(all(key in x or key[-1] == "?" for key in fields), f"a missing field beside {list(x)}")
         return {key: checks[key](x[key]) for key in x}  # type: ignore[misc]
@@ -170,12 +170,13 @@ module = record({"path": path, "class?": name, "order": record({"input?": uint, 
 description = record({
     "name": name, "id": name, "architecture": name, "exporter": string(pattern="torchscript|dynamo|other"),
     "opset": uint, "contextLength?": uint, "vocabularySize?": uint, "blocks": many(name), "modules": many(module),
+    "endOfText?": many(uint, most=64), "unsupported?": record({}, others=many(dtype)),
+    "feeds?": many(record({key: typed[key] for key in ("name", "dtype", "dims")} | {"optional?": true})),
     "attention?": record({"heads": uint, "keyValueHeads": uint, "headSize": uint}),
     "parameters": many(record({"name": name, "dtype": dtype, "dims": dims}))})
 limits = record({
     **dict.fromkeys("messageBytes nodes savedBytes windowBytes chunkBytes runs".split(), lambda x: uint(x, least=1)),
-    **dict.fromkeys(["resumeMs?", "retainMs?", "invokes?", "batchTokens?", "traces?", "blobBytes?"],
-                    uint)})
+    **dict.fromkeys(["resumeMs?", "retainMs?"], uint)}, others=lambda x: x)
 of_run: dict[str, Check] = {"run": ident, "seq": uint}
 MESSAGES: dict[str, Check] = {kind: record({"type": name, **fields}) for kind, fields in {
     "welcome": {"protocol": uint, "server": record({"name": name, "version": name}), "epoch": ident,
@@ -184,13 +185,13 @@ MESSAGES: dict[str, Check] = {kind: record({"type": name, **fields}) for kind, f
     "tokens": {"request": uint, "ids": many(uint), "tokens": many(string())},
     "text": {"request": uint, "text": string()},
     "error": {"errors": many(error, 1, 100), "request?": uint, "run?": ident},
-    "status": {**of_run, "state": string(pattern="|".join(["received|queued|running", *TERMINAL])), "position?": uint,
+    "status": {**of_run, "state": string(pattern="|".join(["received|queued|running", *TERMINAL])), "position?": uint, "waitMs?": uint,
                "warnings?": many(error, most=100), "errors?": many(error, 1, 100), "report?": report},
     "value": {**of_run, "save": uint, "value": value, "bytes": uint},
     "chunk": {**of_run, "save": uint, "offset": uint},
     "access_error": {**of_run, "save": uint, "error": error},
     "log": {**of_run, "node": uint, "text?": string(most=20_000), "value?": value},
-    "progress": {"run": ident, "done": uint, "total": uint},
+    "progress": {"run": ident, "done": uint, "total": uint, "phase?": string(pattern="loading")},
 }.items()}
 ANSWERS = {"describe": ("description", "description"), "tokenize": ("tokens", "ids"), "detokenize": ("text", "text")}
 
@@ -202,7 +203,7 @@ def parse(frame: str | bytes) -> tuple[Json, bytes]:
     need(not payload or m["type"] in ("value", "chunk") or (m["type"] == "log" and "value" in m), "a stray payload")
     if m["type"] == "status":
         own = OF_STATE[m["state"]]
-        told = {"position", "warnings", "errors", "report"} & m.keys()
+        told = {"position", "waitMs", "warnings", "errors", "report"} & m.keys()
         need(told <= {field.rstrip("!") for field in own}, f"a field of another state than {m['state']}")
         need({field[:-1] for field in own if field[-1] == "!"} <= told, f"{m['state']} without its field")
     return m, payload
@@ -462,7 +463,7 @@ class Client:
                 code = self.ws.close_code
                 lost = own_error("closed" if self.closing else "connection_lost", f"the connection ended with {code}")
                 self.drop_requests(lost)
-                if self.closing or code not in (1001, 1006) or "resume" not in self.capabilities:
+                if self.closing or code not in (1001, 1006, 1008) or "resume" not in self.capabilities:
                     raise lost
                 await self.resume()
         except (Violation, TracewireError) as e:
