@@ -2,7 +2,7 @@
  * The errors users meet. All are `TracewireError`s with a code of the protocol's table; a `TraceError` adds the
  * user's source lines, a `ValueNotSetError` is thrown by reading a saved value that never came to be.
  */
-import { type ErrorBody, type ErrorCode, TracewireError } from '@tracewire/protocol';
+import { type ErrorBody, type ErrorCode, NEVER_SET, TracewireError } from '@tracewire/protocol';
 import { CallSite, formatLocation, type SourceLocation } from './location.ts';
 
 /** An error and the line of the user's program that made it. */
@@ -22,8 +22,6 @@ export class TraceError extends TracewireError {
     this.message = describeAll(errors);
   }
 }
-
-const NEVER_SET = "Accessing value before it's been set.";
 
 /**
  * Thrown by `Saved.value` where there is none. `body` is the access error: `not_reached`, `unset`, `failed`,

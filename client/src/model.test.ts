@@ -1,20 +1,12 @@
 /** The model object: its options, what it asks of a server, how it opens and closes. */
 import { expect, test, vi } from 'vitest';
 import { gpt2 } from '../test/description.ts';
+import { reason } from '../test/reason.ts';
 import { ScriptedServer, scripted } from '../test/scripted-server.ts';
 import { LanguageModel, Tensor, type Trace, TraceError, TracewireError } from './index.ts';
 import { localEndpoint } from './local.ts';
 
 const save = (m: Trace) => m.lm_head.output.save();
-
-async function reason(promise: Promise<unknown>): Promise<TracewireError> {
-  const error: unknown = await promise.then(
-    () => new Error('it resolved'),
-    (thrown) => thrown,
-  );
-  if (error instanceof TracewireError) return error;
-  throw error;
-}
 
 test('options that don’t exist are errors with the nearest name and the line', async () => {
   const { model } = scripted();

@@ -2,6 +2,7 @@
 import { TracewireError, type Transport, transportPair } from '@tracewire/protocol';
 import { describe, expect, test, vi } from 'vitest';
 import { gpt2 } from '../test/description.ts';
+import { reason } from '../test/reason.ts';
 import { f32, REPORT, RESUMES, ScriptedServer, scripted } from '../test/scripted-server.ts';
 import { type ConnectionEvent, LanguageModel, type Saved, type Tensor, type Trace } from './index.ts';
 import { backOff } from './reconnect.ts';
@@ -9,15 +10,6 @@ import { backOff } from './reconnect.ts';
 const resuming = (more: object = {}) => new ScriptedServer(gpt2(), { ...RESUMES, ...more });
 const save = (m: Trace) => m.lm_head.output.save();
 const cut = (server: ScriptedServer) => server.close(1006, '');
-
-async function reason(promise: Promise<unknown>): Promise<TracewireError> {
-  const error: unknown = await promise.then(
-    () => new Error('it resolved'),
-    (thrown) => thrown,
-  );
-  if (error instanceof TracewireError) return error;
-  throw error;
-}
 
 test('hello announces what the client understands', async () => {
   const { model, server } = scripted();

@@ -1,6 +1,7 @@
 /** Runs against a scripted server: what is sent, what comes of each answer, and how each ending ends. */
 import { encodeFrame, PayloadWriter } from '@tracewire/protocol';
 import { expect, test, vi } from 'vitest';
+import { reason } from '../test/reason.ts';
 import { f32, LIMITS, REPORT, ScriptedServer, scripted } from '../test/scripted-server.ts';
 import {
   type LogEvent,
@@ -9,18 +10,8 @@ import {
   type SavedValue,
   Tensor,
   TraceError,
-  TracewireError,
   ValueNotSetError,
 } from './index.ts';
-
-const reason = async (promise: Promise<unknown>): Promise<TracewireError> => {
-  const error: unknown = await promise.then(
-    () => new Error('it resolved'),
-    (thrown) => thrown,
-  );
-  if (error instanceof TracewireError) return error;
-  throw error;
-};
 
 test('a trace resolves to what its function returned, filled', async () => {
   const { model, server } = scripted();

@@ -1,9 +1,10 @@
 /** The WebSocket itself, against real sockets. */
 import { createServer, type Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
-import { concat, SUBPROTOCOL, TracewireError } from '@tracewire/protocol';
+import { concat, SUBPROTOCOL } from '@tracewire/protocol';
 import { afterEach, expect, test } from 'vitest';
 import { WebSocketServer } from 'ws';
+import { reason } from '../test/reason.ts';
 import { openWebSocket } from './websocket-node.ts';
 
 const open: { close(): unknown }[] = [];
@@ -15,15 +16,6 @@ async function listening(server: Server): Promise<string> {
   open.push(server);
   await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
   return `ws://127.0.0.1:${(server.address() as AddressInfo).port}`;
-}
-
-async function reason(promise: Promise<unknown>): Promise<TracewireError> {
-  const error: unknown = await promise.then(
-    () => new Error('it resolved'),
-    (thrown) => thrown,
-  );
-  if (error instanceof TracewireError) return error;
-  throw error;
 }
 
 test('carries messages both ways, whole, however they are fragmented, and tells of the close', async () => {

@@ -62,6 +62,9 @@ function savesOf({ nodes }: Graph): number[] {
   return nodes.flatMap((node, id) => (node.kind === 'save' ? [id] : []));
 }
 
+/** How the message of an access error begins, for a value that was never set. */
+export const NEVER_SET = "Accessing value before it's been set.";
+
 /** The access error of a step that never came. `why` says what ended the generation. */
 export function stepNeverCame(
   { save, step = 0 }: Missing,
@@ -71,7 +74,7 @@ export function stepNeverCame(
   const steps = began === 1 ? 'was 1 step' : `were ${began} steps`;
   return {
     code: 'not_reached',
-    message: `Accessing value before it's been set. ${what} never came: there ${steps}, ${why}.`,
+    message: `${NEVER_SET} ${what} never came: there ${steps}, ${why}.`,
     node: save,
     path,
     wanted: String(step),

@@ -1,6 +1,6 @@
 #!/usr/bin/env node
-import { TracewireError } from '@tracewire/protocol';
 /** The command line `tracewire`: reads options, prints faults, and leaves the work to the command's own file. */
+import { TracewireError } from '@tracewire/protocol';
 import { Command, CommanderError, InvalidArgumentError, Option } from 'commander';
 import { defaultCache } from '../cache-folder.ts';
 import { DEFAULT_MODEL } from '../gateway/models.ts';

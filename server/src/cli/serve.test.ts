@@ -180,6 +180,18 @@ const run = (id: string) =>
 const hostsOf = ({ output }: { output: { stderr: string } }): number[] =>
   [...output.stderr.matchAll(/"hostPid":(\d+)/g)].map(([, pid]) => Number(pid));
 
+/** A server whose host is stopped, in the middle of the run `a`. */
+async function heldUp() {
+  const server = await serving('--log-level', 'debug');
+  const client = await connect(server.url);
+  const [host = 0] = hostsOf(server);
+  process.kill(host, 'SIGSTOP');
+  client.send(run('a'));
+  await client.nextStatus('received');
+  await client.nextStatus('running');
+  return { server, client, host };
+}
+
 describe('tracewire serve', () => {
   it('takes models with and without --model', async () => {
     const server = await serving(`first=${EMBEDDED}`, '--model', 'tiny-gpt2');
@@ -205,13 +217,7 @@ describe('tracewire serve', () => {
   });
 
   it('a host that is killed in the middle of a run is replaced', async () => {
-    const server = await serving('--log-level', 'debug');
-    const client = await connect(server.url);
-    const [host = 0] = hostsOf(server);
-    process.kill(host, 'SIGSTOP');
-    client.send(run('a'));
-    await client.nextStatus('received');
-    await client.nextStatus('running');
+    const { server, client, host } = await heldUp();
     process.kill(host, 'SIGKILL');
     await client.next('access_error');
     expect((await client.nextStatus('failed')).errors).toMatchObject([{ code: 'host_lost' }]);
@@ -250,13 +256,7 @@ describe('tracewire serve', () => {
   });
 
   it('lets a run end before it does, takes no new one, and a second signal ends it at once', async () => {
-    const server = await serving('--log-level', 'debug');
-    const client = await connect(server.url);
-    const [host = 0] = hostsOf(server);
-    process.kill(host, 'SIGSTOP');
-    client.send(run('a'));
-    await client.nextStatus('received');
-    await client.nextStatus('running');
+    const { server, client, host } = await heldUp();
     server.child.kill('SIGTERM');
     while (!server.output.stderr.includes('stopping')) await sleep(5);
     const ready = await fetch(`${server.url.replace('ws:', 'http:')}/v2/health/ready`);
@@ -268,13 +268,7 @@ describe('tracewire serve', () => {
     expect((await client.end('a')).state).toBe('completed');
     expect(await client.closed).toMatchObject({ code: 1001 });
     expect((await server.exit).code).toBe(0);
-    const other = await serving('--log-level', 'debug');
-    const waiting = await connect(other.url);
-    const [stopped = 0] = hostsOf(other);
-    process.kill(stopped, 'SIGSTOP');
-    waiting.send(run('a'));
-    await waiting.nextStatus('received');
-    await waiting.nextStatus('running');
+    const { server: other, host: stopped } = await heldUp();
     other.child.kill('SIGTERM');
     while (!other.output.stderr.includes('stopping')) await sleep(5);
     other.child.kill('SIGTERM');

@@ -52,15 +52,14 @@ export async function serve(options: ServeOptions): Promise<void> {
   meter.watch(gateway);
   keys?.onGone((key) => gateway.revoke(key));
   let stopped = false;
-  const close = (): void => {
+  const closeDoor = (): void => {
     listener.close();
-    gateway.close();
     keys?.close();
   };
   onSignals(async () => {
     stopped = true;
     await gateway.drain(options.grace * 1000);
-    close();
+    closeDoor();
   }, log);
   try {
     if (options.metricsPort !== undefined)
@@ -68,7 +67,8 @@ export async function serve(options: ServeOptions): Promise<void> {
     for (const model of models) await (shelf && !shelf.fits(model) ? model.describe() : model.load());
   } catch (error) {
     if (stopped) return;
-    close();
+    closeDoor();
+    gateway.close();
     throw error;
   }
   if (stopped) return;

@@ -17,6 +17,18 @@ export interface CaseResult {
   readonly expected?: true;
 }
 
+/** Begins a case's clock; what it gives makes the result. */
+export function beginResult({ id, requirements, shows }: Pick<CaseResult, 'id' | 'requirements' | 'shows'>) {
+  const begun = performance.now();
+  return (rest: Pick<CaseResult, 'verdict' | 'wanted' | 'got' | 'reason'>): CaseResult => ({
+    id,
+    requirements,
+    shows,
+    milliseconds: Math.round(performance.now() - begun),
+    ...rest,
+  });
+}
+
 /** Problems with the file of expected failures, each of which fails the run. */
 export interface Outcome {
   /** What was tested: an address, or a command. */

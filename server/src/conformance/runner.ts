@@ -6,7 +6,7 @@ import { Mismatch, NotApplicable, within } from './mismatch.ts';
 import { ModelFacts } from './model-facts.ts';
 import { Peer } from './peer.ts';
 import { offeredBy } from './plain-peer.ts';
-import type { CaseResult } from './results.ts';
+import { beginResult, type CaseResult } from './results.ts';
 import type { Target } from './wire.ts';
 
 export interface RunnerOptions {
@@ -88,16 +88,8 @@ async function runCase(
   { target, timeoutMs }: RunnerOptions,
   surroundings: Surroundings,
 ): Promise<CaseResult> {
-  const { id, requirements, shows } = one;
   const { model, welcome, wantsKey, notes } = surroundings;
-  const begun = performance.now();
-  const result = (rest: Pick<CaseResult, 'verdict' | 'wanted' | 'got' | 'reason'>): CaseResult => ({
-    id,
-    requirements,
-    shows,
-    milliseconds: Math.round(performance.now() - begun),
-    ...rest,
-  });
+  const result = beginResult(one);
   const missing = inapplicable(one, target, surroundings);
   if (missing !== undefined) return result({ verdict: 'skipped', reason: missing });
   const peers: Peer[] = [];
@@ -133,7 +125,7 @@ async function runCase(
     if (error instanceof NotApplicable) return result({ verdict: 'skipped', reason: error.message });
     if (error instanceof Mismatch) return result({ verdict: 'failed', wanted: error.wanted, got: error.got });
     const got = error instanceof Error ? error.message : String(error);
-    return result({ verdict: 'failed', wanted: shows, got });
+    return result({ verdict: 'failed', wanted: one.shows, got });
   } finally {
     for (const peer of peers) peer.wire.close();
   }

@@ -9,13 +9,14 @@ import {
   lengthFault,
   type ModelDescription,
   ModelIndex,
+  NEVER_SET,
   type TensorLike,
   TracewireError,
   toErrorBody,
 } from '@tracewire/protocol';
 import { execute } from './execute.ts';
 import { sizesOf } from './feeds.ts';
-import { generateTokens, neverBegan } from './generate.ts';
+import { type Generation, type GenerationResult, generateTokens, neverBegan } from './generate.ts';
 import { findUnsupported } from './intake/kernels.ts';
 import { type OnProgress, prepareModel } from './intake/prepare.ts';
 import { assembleModel, type Model } from './model.ts';
@@ -104,70 +105,50 @@ export class Engine {
       });
       if (faults.length + errors.length > 0)
         return this.#refuse(graph, listener, [...faults, ...errors], options);
-      if (options) return await this.#generate(graph, constants, listener, isCancelled, options);
+      const pass = {
+        graph,
+        model: this.#model,
+        segments: this.#segments,
+        operations: this.#operations,
+        constants,
+        listener,
+        isCancelled,
+        savedBytes: this.#limits.savedBytes,
+        intermediateBytes: this.#limits.intermediateBytes,
+      };
+      if (options) {
+        const { report, ...end } = await this.#generate(pass, options);
+        return { ...ending(end), report: { ...report, milliseconds: performance.now() - begun } };
+      }
       const given = feeds[0] ?? new Map<string, TensorLike>();
       const rows = graph.invokes.map(({ input }) => this.#idsOf(input, given));
       const fed = given.size > 0 ? sizesOf(given, this.#model.types) : undefined;
       const lengths = fed ? [fed.sequence] : rows.map((row) => row.length);
       this.#checkTogether(lengths);
       const plan = planRun(graph, this.#model, rows.length * Math.max(...lengths));
-      const { ran, cancelled, error } = await execute({
-        graph,
+      const { ran, ...end } = await execute({
+        ...pass,
         plan,
-        model: this.#model,
-        segments: this.#segments,
-        operations: this.#operations,
         lengths,
         sizes: fed,
         feeds: fed
           ? this.#model.feeds.make(rows[0] ?? [], fed, given)
           : this.#model.feeds.make(padRows(rows), sizesTogether(lengths)),
-        constants,
-        listener,
-        isCancelled,
-        savedBytes: this.#limits.savedBytes,
-        intermediateBytes: this.#limits.intermediateBytes,
       });
-      return {
-        state: error ? 'failed' : cancelled ? 'cancelled' : 'completed',
-        errors: error ? [error] : [],
-        report: this.#report(plan, ran, lengths, performance.now() - begun),
-      };
+      return { ...ending(end), report: this.#report(plan, ran, lengths, performance.now() - begun) };
     } catch (thrown) {
       return this.#refuse(graph, listener, [toErrorBody(thrown)], options);
     }
   }
 
-  async #generate(
-    graph: Graph,
-    constants: ReadonlyMap<number, TensorLike>,
-    listener: RunListener,
-    isCancelled: () => boolean,
+  #generate(
+    pass: Omit<Generation, 'ids' | 'options' | 'textOf'>,
     options: Generate,
-  ): Promise<RunOutcome> {
-    const begun = performance.now();
-    const ids = this.#idsOf(graph.invokes[0]?.input ?? { ids: [] }, new Map());
+  ): Promise<GenerationResult> {
+    const ids = this.#idsOf(pass.graph.invokes[0]?.input ?? { ids: [] }, new Map());
     const fault = lengthFault(ids.length, options, this.description);
     if (fault) throw new TracewireError(fault);
-    const { error, cancelled, report } = await generateTokens({
-      graph,
-      model: this.#model,
-      segments: this.#segments,
-      operations: this.#operations,
-      constants,
-      listener,
-      isCancelled,
-      savedBytes: this.#limits.savedBytes,
-      intermediateBytes: this.#limits.intermediateBytes,
-      ids,
-      options,
-      textOf: (tokens) => this.tokenizer.textOf(tokens),
-    });
-    return {
-      state: error ? 'failed' : cancelled ? 'cancelled' : 'completed',
-      errors: error ? [error] : [],
-      report: { ...report, milliseconds: performance.now() - begun },
-    };
+    return generateTokens({ ...pass, ids, options, textOf: (tokens) => this.tokenizer.textOf(tokens) });
   }
 
   async release(): Promise<void> {
@@ -195,7 +176,7 @@ export class Engine {
     }
     for (const [id, node] of graph.nodes.entries()) {
       if (node.kind !== 'save') continue;
-      const message = `Accessing value before it's been set. The run failed${cause ? `: ${cause.message}` : '.'}`;
+      const message = `${NEVER_SET} The run failed${cause ? `: ${cause.message}` : '.'}`;
       listener.accessError(id, { code: 'failed', message, node: id, cause });
     }
     return { state: 'failed', errors, report: undefined };
@@ -207,8 +188,7 @@ export class Engine {
     lengths: readonly number[],
     milliseconds: number,
   ): NonNullable<RunOutcome['report']> {
-    const modulesTotal = this.#model.tree.hookPoints.filter(({ port }) => port === 'output').length;
-    const { segmentsTotal, stoppedAfter } = plan;
+    const { modulesTotal, segmentsTotal, stoppedAfter } = plan;
     return {
       modulesRun: plan.modulesRun(ran),
       modulesTotal,
@@ -260,6 +240,13 @@ export class Engine {
     if ('feeds' in input) return Array.from(feeds.get('input_ids')?.data ?? [], Number);
     return 'text' in input ? this.tokenizer.encode(input.text).ids : input.ids;
   }
+}
+
+function ending({
+  error,
+  cancelled,
+}: Pick<GenerationResult, 'error' | 'cancelled'>): Omit<RunOutcome, 'report'> {
+  return { state: error ? 'failed' : cancelled ? 'cancelled' : 'completed', errors: error ? [error] : [] };
 }
 
 function segmentBudget({ graph }: Model): number {

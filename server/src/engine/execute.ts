@@ -7,6 +7,7 @@ import {
   type ErrorBody,
   type Graph,
   isTuple,
+  NEVER_SET,
   operandsOf,
   type Place,
   type TensorLike,
@@ -315,7 +316,7 @@ function failedBecause(node: number, cause: ErrorBody | undefined): ErrorBody {
   const why = cause ? `: ${cause.message}` : '.';
   return {
     code: 'failed',
-    message: `Accessing value before it's been set. What it needs failed${why}`,
+    message: `${NEVER_SET} What it needs failed${why}`,
     node,
     path: cause?.path,
     cause,

@@ -219,10 +219,9 @@ class Generator {
   }
 
   #count(plan: Plan, { ran }: ExecutionResult, tokens: number): void {
-    const { tree } = this.#generation.model;
     this.#past += tokens;
     this.#sums.modulesRun += plan.modulesRun(ran);
-    this.#sums.modulesTotal += tree.hookPoints.filter(({ port }) => port === 'output').length;
+    this.#sums.modulesTotal += plan.modulesTotal;
     this.#sums.segmentsRun += ran.length;
     this.#sums.segmentsTotal += plan.segmentsTotal;
     this.#stoppedAfter = plan.stoppedAfter;

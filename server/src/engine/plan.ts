@@ -64,6 +64,7 @@ export interface Plan {
   readonly segmentsTotal: number;
   /** How many modules have run to their end once these segments have. */
   readonly modulesRun: (ran: readonly SegmentSpec[]) => number;
+  readonly modulesTotal: number;
   /** The module after which the pass ends, if others would follow. */
   readonly stoppedAfter: string | undefined;
   /** Nodes whose values will not come to be, and why. */
@@ -114,7 +115,8 @@ class Planner {
       steps: interleave(moments, segments),
       inPlace: this.#batched ? unshared(moments, segments) : new Set(),
       segmentsTotal: this.#cuts(end, writes).length - 1,
-      modulesRun: (ran) => this.#reach.modulesRun(ran),
+      modulesRun: remembered((ran) => this.#reach.modulesRun(ran)),
+      modulesTotal: this.#model.tree.hookPoints.filter(({ port }) => port === 'output').length,
       stoppedAfter,
       notReached,
     };
@@ -332,3 +334,13 @@ const draft = (boundary: number): MomentDraft => ({
   deliveries: [],
   writes: [],
 });
+
+/** What runs is always the first so many of a plan's segments; each pass of a generation asks of the same. */
+function remembered(count: Plan['modulesRun']): Plan['modulesRun'] {
+  const counts = new Map<number, number>();
+  return (ran) => {
+    const known = counts.get(ran.length) ?? count(ran);
+    counts.set(ran.length, known);
+    return known;
+  };
+}

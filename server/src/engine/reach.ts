@@ -5,6 +5,7 @@ import {
   findSkipped,
   type Graph,
   type GraphNode,
+  NEVER_SET,
   operandsOf,
   type Place,
   placeOf,
@@ -95,7 +96,7 @@ export class Reach {
     unset: (read: number) => string | undefined,
   ): ErrorBody | undefined {
     const facts = { node, path: place.module };
-    const begins = `Accessing value before it's been set. ${describePlace(place)}`;
+    const begins = `${NEVER_SET} ${describePlace(place)}`;
     if (this.fires(place, node)) {
       const why = unset(node);
       return why === undefined

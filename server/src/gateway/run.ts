@@ -8,6 +8,7 @@ import {
   type ErrorBody,
   isTerminal,
   type MessageOf,
+  NEVER_SET,
   Outcomes,
   type Report,
   type RunState,
@@ -227,14 +228,15 @@ export class Run implements RunEvents {
   }
 }
 
-const UNSET = "Accessing value before it's been set.";
-
 /** Why a save has no value when the host gave no reason of its own. */
 function missing(save: number, state: FinalState, cause: ErrorBody | undefined): ErrorBody {
   const reasons: Record<FinalState, { code: AccessCode; message: string }> = {
-    cancelled: { code: 'cancelled', message: `${UNSET} The run was cancelled before the value came to be.` },
-    failed: { code: 'failed', message: `${UNSET} The run failed${cause ? `: ${cause.message}` : '.'}` },
-    completed: { code: 'unset', message: `${UNSET} The run ended without computing it.` },
+    cancelled: {
+      code: 'cancelled',
+      message: `${NEVER_SET} The run was cancelled before the value came to be.`,
+    },
+    failed: { code: 'failed', message: `${NEVER_SET} The run failed${cause ? `: ${cause.message}` : '.'}` },
+    completed: { code: 'unset', message: `${NEVER_SET} The run ended without computing it.` },
   };
   return { ...reasons[state], node: save, cause: state === 'completed' ? undefined : cause };
 }

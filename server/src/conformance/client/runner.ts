@@ -1,6 +1,6 @@
 /** Starts the client program once a case, plays the scripted server to it, and judges bytes, lines and exit. */
 import { brief, Mismatch, NotApplicable, within } from '../mismatch.ts';
-import type { CaseResult } from '../results.ts';
+import { beginResult, type CaseResult } from '../results.ts';
 import { listenForScripts } from '../websocket.ts';
 import type { ClientCase, Prints } from './case.ts';
 import { CLIENT_CASES } from './cases.ts';
@@ -41,21 +41,13 @@ async function runClientCase(
   one: ClientCase,
   { command, timeoutMs }: ClientRunnerOptions,
 ): Promise<CaseResult> {
-  const { id, requirements, shows } = one;
-  const begun = performance.now();
+  const result = beginResult(one);
   const connections: ScriptedConnection[] = [];
   const runs: ScriptedRun[] = [];
   const script = one.script ?? {};
   const server = await listenForScripts((socket) => {
     connections.push(new ScriptedConnection(socket, script, runs, connections.length));
   }, script);
-  const result = (rest: Pick<CaseResult, 'verdict' | 'wanted' | 'got' | 'reason'>): CaseResult => ({
-    id,
-    requirements,
-    shows,
-    milliseconds: Math.round(performance.now() - begun),
-    ...rest,
-  });
   try {
     const env = { TRACEWIRE_URL: server.url, TRACEWIRE_SCENARIO: one.trace };
     const end = await runProgram(command, env, timeoutMs + (one.milliseconds ?? 0));
