@@ -43,7 +43,7 @@ export class ValueAssembly {
     if (this.#open) throw violation(`value ${save} began before value ${this.#open.save} was complete`);
     if (bytes > this.#most)
       throw violation(`value ${save} has ${bytes} bytes, beyond the limit of ${this.#most}`);
-    if (payload.byteLength === bytes) return { save, step, value: read(ref, payload) };
+    if (payload.byteLength === bytes) return { save, step, value: read(ref, ownMemory(payload)) };
     // Before memory is taken for the rest.
     this.#mustBePart(payload, 0, bytes);
     this.#open = { save, step, ref, bytes: new Uint8Array(bytes), at: 0 };
@@ -79,6 +79,11 @@ export class ValueAssembly {
     if (byteLength === Math.min(this.#chunkBytes, bytes - at)) return;
     throw violation(`a part of ${byteLength} bytes at ${at} of ${bytes}`);
   }
+}
+
+/** A small part of a large buffer would keep all of that in memory. */
+function ownMemory(bytes: Uint8Array): Uint8Array {
+  return bytes.buffer.byteLength > 2 * bytes.byteLength ? bytes.slice() : bytes;
 }
 
 /** All of the payload belongs to the value. */

@@ -1,10 +1,11 @@
 /** Node's WebSocket as a transport: the only file that knows `ws`. */
 import type { ClientRequest, IncomingMessage } from 'node:http';
-import type { Socket } from 'node:net';
+import type { Socket, TcpNetConnectOpts } from 'node:net';
 import { copyOf, Inbox, SUBPROTOCOL, TracewireError } from '@tracewire/protocol';
-import { WebSocket } from 'ws';
+import { type ClientOptions, WebSocket } from 'ws';
 import type { ClientTransport } from './connection.ts';
 import { unauthorized } from './faults.ts';
+import { connectWithLargeReads } from './large-reads.ts';
 
 const CONNECT_MS = 10_000;
 /** How long to wait for the peer's half of a close. */
@@ -20,8 +21,8 @@ const OPTIONS = {
  * slow link the pong waits behind values, so bytes are looked at.
  */
 const PING_MS = 20_000;
-/** What Node reads from a socket at once: `ws` hands out views of that for what is no longer. */
-const MOST_READ_BYTES = 64 * 1024;
+/** A payload no longer than this is cheaper to copy than to carry apart. */
+const SMALL_BYTES = 64 * 1024;
 /** When it may be worth another try. */
 const REFUSED_RETRY_MS = 1000;
 /** Of a refusal's text. */
@@ -37,7 +38,7 @@ export function openWebSocket(
   pingMs = PING_MS,
 ): Promise<ClientTransport> {
   const headers = key === undefined ? {} : { authorization: `Bearer ${key}` };
-  const socket = new WebSocket(url, SUBPROTOCOL, { ...OPTIONS, headers });
+  const socket = new WebSocket(url, SUBPROTOCOL, { ...OPTIONS, headers, ...readingOf(url) });
   socket.binaryType = 'fragments';
   const inbox = new Inbox();
   socket.on('message', (data, isBinary) => {
@@ -60,11 +61,19 @@ export function openWebSocket(
   });
 }
 
-/** A large payload that came as a fragment of its own stays one; it is ws's own copy, so views of it may be kept. */
+/** Over TLS Node reads into memory of its own. */
+function readingOf(url: string): ClientOptions {
+  if (!/^ws:/i.test(url)) return {};
+  // To `http`, `path` is the URL's; to `net` it would be a Unix socket's.
+  const createConnection = ({ path: _, ...options }: TcpNetConnectOpts & { path?: string }): Socket =>
+    connectWithLargeReads(options);
+  return { createConnection: createConnection as NonNullable<ClientOptions['createConnection']> };
+}
+
+/** A large payload that came as a fragment of its own stays one. */
 function deliver(inbox: Inbox, fragments: readonly Uint8Array[]): void {
   const [head, payload, ...more] = fragments;
-  if (head && payload && more.length === 0 && payload.byteLength > MOST_READ_BYTES)
-    inbox.deliver(head, payload);
+  if (head && payload && more.length === 0 && payload.byteLength > SMALL_BYTES) inbox.deliver(head, payload);
   else inbox.deliver(copyOf(fragments));
 }
 

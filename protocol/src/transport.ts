@@ -3,7 +3,8 @@
 export interface TransportHandlers {
   /**
    * One message. Where `payload` is given, `bytes` ends with the first part as its sender gave it, and `payload` is the
-   * rest, in a buffer of its own: a large payload is not copied only to stand behind its header.
+   * rest, wherever it lies: a large payload is not copied only to stand behind its header. Both may be views of more
+   * memory than theirs.
    */
   message(bytes: Uint8Array, payload?: Uint8Array): void;
   /** Called once, whichever side closed; `reason` is for people. */
