@@ -3,7 +3,7 @@ import path from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { ROOT } from '../support/server.ts';
 import { compareModel } from './compare.ts';
-import { type Entry, readEntries, toleranceOf } from './entries.ts';
+import { cutToleranceOf, type Entry, readEntries, toleranceOf } from './entries.ts';
 import { isSound, summaryOf } from './report.ts';
 
 const FOLDER = path.join(ROOT, 'test/fixtures/matrix');
@@ -17,6 +17,7 @@ describe('the matrix’s fixtures and PyTorch', () => {
         path.join(home, entry.variant),
         path.join(home, 'reference.safetensors'),
         toleranceOf(entry),
+        cutToleranceOf(entry),
       );
       const judged = { entry, result };
       expect(isSound(judged), summaryOf(judged)).toBe(true);

@@ -9,7 +9,7 @@ import { writeFileSync } from 'node:fs';
 import path from 'node:path';
 import { parseArgs } from 'node:util';
 import { compareModel } from './compare.ts';
-import { type Entry, readEntries, toleranceOf } from './entries.ts';
+import { cutToleranceOf, type Entry, readEntries, toleranceOf } from './entries.ts';
 import { isSound, type Judged, type Result, reportOf, summaryOf } from './report.ts';
 
 const { values } = parseArgs({
@@ -38,6 +38,7 @@ async function resultOf(entry: Entry, folder: string): Promise<Result> {
       path.join(home, entry.variant),
       path.join(home, 'reference.safetensors'),
       toleranceOf(entry),
+      cutToleranceOf(entry),
     );
   } catch (error) {
     return error instanceof Error ? error.message : String(error);

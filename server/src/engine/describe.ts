@@ -65,16 +65,17 @@ function describeModules(model: PreparedModel, tree: ModuleTree): ModuleDescript
       order: { input: ranks.get(`input ${module.path}`), output },
       inputs: module.inputs.map(port),
       outputs: module.outputs.map(port),
-      missing:
-        output === undefined
-          ? 'nothing that it computes is a floating-point value used outside it'
-          : undefined,
+      missing: output === undefined ? (module.doubtful ? REWRITTEN : NOTHING_GIVEN) : undefined,
       sources: module.sources.length > 0 ? module.sources.map(source) : undefined,
     };
   });
   modules.push(...fusedModules(model, tree));
   return modules.sort((a, b) => (a.order.output ?? -1) - (b.order.output ?? -1));
 }
+
+const NOTHING_GIVEN = 'nothing that it computes is a floating-point value used outside it';
+const REWRITTEN =
+  'a quantizer rewrote nodes beside it and dropped what the exporter had recorded of their modules; TorchScript exports keep it, in the nodes’ names';
 
 /** Modules of the checkpoint that a builder has put into others, as far as the others' names tell. */
 function fusedModules({ graph }: PreparedModel, { modules }: ModuleTree): ModuleDescription[] {

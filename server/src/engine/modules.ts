@@ -6,7 +6,7 @@
 import { DTYPES, type Port } from '@tracewire/protocol';
 import { activationsOf, type ModelGraph } from './onnx/graph.ts';
 import type { ValueType } from './runtime/runtime.ts';
-import { scopesOf } from './scopes.ts';
+import { scopesOf, unattributedNodes } from './scopes.ts';
 
 export interface Module {
   /** Dotted, as in the checkpoint; the empty string is the whole model. */
@@ -20,6 +20,8 @@ export interface Module {
   readonly outputs: readonly string[];
   /** What its own nodes make, those of modules inside it left out. */
   readonly sources: readonly string[];
+  /** It has a border beside nodes that tell no module: what it takes or gives is not known, and left out. */
+  readonly doubtful?: true;
 }
 
 /** A hook's place in the run: it acts before the node at `boundary`. */
@@ -54,11 +56,12 @@ export function buildModuleTree(graph: ModelGraph, types: ReadonlyMap<string, Va
     return scope.path;
   });
   const made = sourcesOf(graph, types, scopes);
+  const unattributed = unattributedNodes(graph);
   const modules = new Map(
-    [...members].map(([path, { nodes, class: name }]) => [
-      path,
-      { path, class: name, nodes, ...borders(graph, types, nodes), sources: made.get(path) ?? [] },
-    ]),
+    [...members].map(([path, { nodes, class: name }]): [string, Module] => {
+      const known = knownBorders(graph, borders(graph, types, nodes), path === '' ? NONE : unattributed);
+      return [path, { path, class: name, nodes, ...known, sources: made.get(path) ?? [] }];
+    }),
   );
   return {
     modules,
@@ -66,6 +69,24 @@ export function buildModuleTree(graph: ModelGraph, types: ReadonlyMap<string, Va
     blocks: findBlocks(modules),
     scopes,
   };
+}
+
+const NONE: ReadonlySet<number> = new Set();
+
+/** Without the ports that lie beside a node of no known module. */
+function knownBorders(
+  graph: ModelGraph,
+  { inputs, outputs }: Borders,
+  unattributed: ReadonlySet<number>,
+): Borders & Pick<Module, 'doubtful'> {
+  if (unattributed.size === 0) return { inputs, outputs };
+  const isKnown = (value: string): boolean =>
+    ![graph.producer(value), ...graph.consumers(value)].some((node) => unattributed.has(node));
+  const known = {
+    inputs: inputs.slice(0, 1).every(isKnown) ? inputs : [],
+    outputs: outputs.every(isKnown) ? outputs : [],
+  };
+  return known.inputs === inputs && known.outputs === outputs ? known : { ...known, doubtful: true };
 }
 
 /**

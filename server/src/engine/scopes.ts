@@ -30,6 +30,32 @@ export function scopesOf(graph: ModelGraph): Scope[] {
   return scopes;
 }
 
+/**
+ * Nodes that may be whole modules and tell nothing: a quantizer drops what the dynamo exporter recorded of the nodes that it
+ * rewrites. They are those that compute with a weight, and what tells nothing around them. Which module a value next to
+ * one belongs to, nobody knows.
+ */
+export function unattributedNodes(graph: ModelGraph): ReadonlySet<number> {
+  const found = new Set<number>();
+  if (exporterOf(graph.nodes) !== 'dynamo') return found;
+  const untold = new Set(
+    [...graph.nodes.keys()].filter((index) => !toldScope(graph.nodes[index] as NodeProto)),
+  );
+  const waiting = [...untold].filter((index) => hasWeight(graph, graph.nodes[index]));
+  for (let next = waiting.pop(); next !== undefined; next = waiting.pop()) {
+    if (found.has(next)) continue;
+    found.add(next);
+    const node = graph.nodes[next];
+    const makers = activationsOf(graph, node).map((value) => graph.producer(value));
+    const users = node?.output.flatMap((value) => graph.consumers(value)) ?? [];
+    waiting.push(...[...makers, ...users].filter((index) => untold.has(index)));
+  }
+  return found;
+}
+
+const hasWeight = (graph: ModelGraph, node: NodeProto | undefined): boolean =>
+  node?.input.some((name) => (graph.initializers.get(name)?.dims.length ?? 0) > 1) ?? false;
+
 /** The scope that a node itself tells; undefined where an optimizer made the node and told nothing. */
 function toldScope(node: NodeProto): Scope | undefined {
   return dynamoScope(node) ?? slashScope(node.name);

@@ -14,6 +14,23 @@ import type { Runtime } from '../runtime/runtime.ts';
 
 const WEIGHTS = 'packed.bin';
 const INDEX = 'packed.json';
+/**
+ * Operators whose kernels pack each weight for itself. Others put several inputs into one pack (`MatMulNBits` its scales
+ * into its weights'), of which the saved one has only a part; the runtime maps it all the same, and computes nonsense.
+ */
+const PACKING_ONE_BY_ONE: ReadonlySet<string> = new Set([
+  'Conv',
+  'DynamicQuantizeMatMul',
+  'FusedConv',
+  'FusedGemm',
+  'FusedMatMul',
+  'Gemm',
+  'MatMul',
+  'MatMulInteger',
+  'MatMulIntegerToFloat',
+]);
+/** Goes up when packed files change. */
+const VERSION = 2;
 
 interface PackedIndex {
   readonly sha256: string;
@@ -48,7 +65,7 @@ export async function usePackedWeights(
 
 function keyOf({ facts }: Runtime): string {
   const cpu = cpus()[0]?.model ?? '';
-  const parts = [facts.name, facts.version, facts.provider, platform(), arch(), cpu];
+  const parts = [`${VERSION}`, facts.name, facts.version, facts.provider, platform(), arch(), cpu];
   return createHash('sha256').update(parts.join('\n')).digest('hex').slice(0, 16);
 }
 
@@ -70,8 +87,11 @@ async function pack(folder: string, name: string, runtime: Runtime): Promise<Pac
   try {
     const model = await readFile(path.join(folder, 'graph.onnx'));
     const optimized = decodeModel((await runtime.packWeights?.(model, work, WEIGHTS)) ?? model);
+    const others = new Set(
+      optimized.graph?.node.flatMap(({ op_type, input }) => (PACKING_ONE_BY_ONE.has(op_type) ? [] : input)),
+    );
     const tensors = (optimized.graph?.initializer ?? []).flatMap(({ name, external_data }) =>
-      external_data?.length ? [[name, external_data] as const] : [],
+      external_data?.length && !others.has(name) ? [[name, external_data] as const] : [],
     );
     const file = path.join(work, WEIGHTS);
     await sync(file);
