@@ -250,6 +250,19 @@ describe('what is refused', () => {
     await uncached.close();
   });
 
+  it('a skipped block that leaves no keys and values for the next step', async () => {
+    const skipping = (of: number | null) =>
+      model.generate(PROMPT, { maxNewTokens: 3, stopTokens: [] }, (m) => {
+        const [before, block] = [m.all().transformer.h[1], m.all().transformer.h[2]];
+        block.skip(of === null ? before.output : before.output.at(of));
+        return block.output[0].save();
+      });
+    const error = await failure(skipping(0));
+    expect(error).toMatchObject({ code: 'operation_failed' });
+    expect(String(error)).toContain('Step 0 gave no logits, or not all keys and values');
+    expect(await skipping(null)).toMatchObject({ end: 'length', steps: 3 });
+  });
+
   it('logits that nothing can be chosen from', async () => {
     const run = model.generate(PROMPT, LONG, (m) => {
       const { output } = m.iter(2).lm_head;

@@ -7,7 +7,10 @@ export {
   TracewireError,
 } from '@tracewire/protocol';
 export type { Batch } from './batch.ts';
+export type { Cache, CachedModule, CacheOptions, ModulePattern } from './cache.ts';
 export type { DetachedRun } from './detached.ts';
+export type { Edit, EditTrace } from './edit.ts';
+export type { EditsData } from './edit-json.ts';
 export { type LocatedError, TraceError, ValueNotSetError } from './errors.ts';
 export type { LogEvent, RunStatus } from './filler.ts';
 export { concat, einsum, stack, where } from './functions.ts';

@@ -13,11 +13,17 @@ export interface SourceLocation {
   readonly column: number;
 }
 
+/** What knows a line of the user's program. */
+export interface Site {
+  /** Undefined where nothing tells. */
+  readonly location: SourceLocation | undefined;
+}
+
 /** Enough to get past this package's own frames; the usual 10 are not. */
 const FRAMES = 40;
 
 /** A stack whose first frame outside this package is looked up on demand. */
-export class CallSite {
+export class CallSite implements Site {
   readonly #error = capture();
 
   /** Undefined where the engine gives no stack, or a bundler put the program and this package in one file. */

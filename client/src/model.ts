@@ -11,6 +11,8 @@ import { abortable } from './abort.ts';
 import { type Batch, mustOfferInvokes } from './batch.ts';
 import { Channel, type Link } from './channel.ts';
 import { checkRunId, type DetachedRun, detachedRun, mustOfferDetach } from './detached.ts';
+import { Edit, type EditTrace } from './edit.ts';
+import { type EditsData, fromData, toData } from './edit-json.ts';
 import { atCall, localError } from './errors.ts';
 import { type Execution, execute, type How } from './execute.ts';
 import type { ExecuteOptions } from './filler.ts';
@@ -42,6 +44,7 @@ import type { GeneratedToken } from './run.ts';
 import type { StepApi, StepTrace } from './step-api.ts';
 import { Tokenizer, WHERE_OPTIONS, type WhereOptions } from './tokenizer.ts';
 import type { Trace } from './trace-context.ts';
+import type { ModelTree } from './tree.ts';
 
 export interface LanguageModelOptions {
   /** The server's address, `ws://` or `wss://`; `ws://127.0.0.1:7331` if left out. */
@@ -89,9 +92,10 @@ export class LanguageModel {
   readonly name: string;
   /** Text to tokens and back. */
   readonly tokenizer: Tokenizer;
-  readonly #remoteByDefault: boolean;
-  readonly #remote: Channel;
-  readonly #local: Channel;
+  readonly #options: LanguageModelOptions;
+  #remote: Channel;
+  #local: Channel;
+  #edits: readonly Edit[] = [];
 
   /** Throws `bad_input` or `unknown_option`. */
   constructor(name: string, options: LanguageModelOptions = {}) {
@@ -100,7 +104,7 @@ export class LanguageModel {
     }
     checkOptions(options, MODEL_OPTIONS, 'LanguageModel');
     this.name = name;
-    this.#remoteByDefault = options.remote ?? true;
+    this.#options = options;
     this.#remote = new Channel(remoteEndpoint(name, options));
     this.#local = new Channel(localEndpoint(name));
     this.tokenizer = new Tokenizer((where) => this.#channel(where).link());
@@ -210,6 +214,54 @@ export class LanguageModel {
     }
   }
 
+  /**
+   * The model with interventions that act in each of its later traces, before the trace's own, on every prompt and in
+   * every step: `model.edit((m) => m.transformer.h[5].output[0].add_(direction))`. The model itself stays as it is; the
+   * edited one shares its connection, and may be edited further. What is wrong with an edit is told by the first
+   * trace, with the edit's line. `data` is what `exportEdits` gave, here or elsewhere: all edits of a model.
+   */
+  edit(fn: (m: EditTrace) => void): LanguageModel;
+  edit(data: EditsData): LanguageModel;
+  edit(written: ((m: EditTrace) => void) | EditsData): LanguageModel {
+    const site = new CallSite();
+    const made = typeof written === 'function' ? [written] : fromData(written);
+    return this.#withEdits([...this.#edits, ...made.map((from) => new Edit(from, site))]);
+  }
+
+  /** What `edit` has added, the first first. */
+  get edits(): readonly Edit[] {
+    return this.#edits;
+  }
+
+  /** The model without these edits, or without any. Throws `misuse` for one that it doesn't have. */
+  withoutEdits(...edits: readonly Edit[]): LanguageModel {
+    if (edits.some((edit) => !this.#edits.includes(edit)))
+      throw localError('misuse', 'This is no edit of this model. Its own are in model.edits.');
+    return this.#withEdits(edits.length === 0 ? [] : this.#edits.filter((edit) => !edits.includes(edit)));
+  }
+
+  /** The edits as data that `JSON.stringify` takes and `edit` takes back. Rejects with what is wrong with one. */
+  async exportEdits(options: WhereOptions = {}): Promise<EditsData> {
+    return this.#ask(options, 'exportEdits', async (channel, link) => {
+      const tree = await channel.tree(link);
+      return toData(this.#edits.map((edit) => edit.store(tree)));
+    });
+  }
+
+  #withEdits(edits: readonly Edit[]): LanguageModel {
+    const model = new LanguageModel(this.name, this.#options);
+    model.#remote = this.#remote;
+    model.#local = this.#local;
+    model.#edits = edits;
+    return model;
+  }
+
+  /** What traces are written against: the model's modules, and its edits. */
+  async #tree(channel: Channel, link: Link): Promise<ModelTree> {
+    const tree = await channel.tree(link);
+    return this.#edits.length === 0 ? tree : tree.edited(this.#edits.map((edit) => edit.fragment(tree)));
+  }
+
   /** The model's modules with their places, its parameters, and its limits. */
   async describe(options: WhereOptions = {}): Promise<ModelDescription> {
     return this.#ask(
@@ -265,7 +317,7 @@ export class LanguageModel {
     const channel = this.#channel(options);
     const link = await abortable(channel.link(), options.signal);
     if (how.detach || how.follow !== undefined) mustOfferDetach(link.conversation.welcome);
-    const tree = await abortable(channel.tree(link), options.signal);
+    const tree = await abortable(this.#tree(channel, link), options.signal);
     const { welcome } = link.conversation;
     const recorded = record(tree, prompts, site, fn, how.generate);
     mustOfferInvokes(welcome, recorded.recording.graph.invokes.length);
@@ -291,7 +343,7 @@ export class LanguageModel {
   }
 
   #channel({ remote }: WhereOptions): Channel {
-    return (remote ?? this.#remoteByDefault) ? this.#remote : this.#local;
+    return (remote ?? this.#options.remote ?? true) ? this.#remote : this.#local;
   }
 }
 

@@ -1,5 +1,6 @@
 /** All that a module takes, `m.….inputs`: by number, the one that flows in first, or by the ONNX value's name. */
 import { nearest } from '@tracewire/protocol';
+import { type ModuleScope, scopeOf } from './module-scope.ts';
 import { Place } from './place.ts';
 import { ANY_MEMBERS } from './placeholder.ts';
 import type { Recorder } from './recorder.ts';
@@ -9,17 +10,17 @@ export class ModuleInputs {
   readonly #recorder: Recorder;
   /** Undefined for a module that does not exist, which has been reported. */
   readonly #module: string | undefined;
-  readonly #invoke: number;
+  readonly #scope: ModuleScope;
 
-  private constructor(recorder: Recorder, module: string | undefined, invoke: number) {
+  private constructor(recorder: Recorder, module: string | undefined, scope: ModuleScope) {
     this.#recorder = recorder;
     this.#module = module;
-    this.#invoke = invoke;
+    this.#scope = scope;
   }
 
   /** For module proxies: `inputs[1]` and `inputs.NAME` are places. */
-  static create(recorder: Recorder, module: string | undefined, invoke: number): InputsOf {
-    const inputs = new ModuleInputs(recorder, module, invoke);
+  static create(recorder: Recorder, module: string | undefined, scope: ModuleScope): InputsOf {
+    const inputs = new ModuleInputs(recorder, module, scope);
     return new Proxy(inputs, {
       get: (target, key) => {
         if (typeof key === 'string' && /^\d+$/.test(key)) return target.at(Number(key));
@@ -64,9 +65,9 @@ export class ModuleInputs {
   }
 
   #place(member: number): Place<Tensor> {
-    const [module, invoke] = [this.#module, this.#invoke];
+    const module = this.#module;
     if (module === undefined) return Place.create(this.#recorder, undefined);
-    return Place.create(this.#recorder, { module, port: 'input', member, ...(invoke > 0 ? { invoke } : {}) });
+    return Place.create(this.#recorder, { module, port: 'input', member, ...scopeOf(this.#scope) });
   }
 }
 

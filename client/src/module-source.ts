@@ -1,5 +1,6 @@
 /** The values that a module makes on its way, `m.….source`: each is a place to read, to write or to stop at. */
 import { attentionProbabilities, describeTensor, nearest, type SourceDescription } from '@tracewire/protocol';
+import { type ModuleScope, scopeOf } from './module-scope.ts';
 import { Place } from './place.ts';
 import type { Recorder } from './recorder.ts';
 import { INSPECT, type Tensor } from './tensor.ts';
@@ -8,13 +9,13 @@ export class ModuleSource {
   readonly #recorder: Recorder;
   /** Undefined for a module that does not exist, which has been reported. */
   readonly #module: string | undefined;
-  readonly #invoke: number;
+  readonly #scope: ModuleScope;
 
-  constructor(recorder: Recorder, module: string | undefined, invoke: number) {
+  constructor(recorder: Recorder, module: string | undefined, scope: ModuleScope) {
     recorder.assertOpen();
     this.#recorder = recorder;
     this.#module = module;
-    this.#invoke = invoke;
+    this.#scope = scope;
   }
 
   /** What there is, in the order in which it is made: the ONNX name, the operator that makes it, dtype and dims. */
@@ -30,14 +31,14 @@ export class ModuleSource {
 
   /** The value of that ONNX name. */
   get(name: string): Place<Tensor> {
-    const [module, invoke] = [this.#module, this.#invoke];
+    const module = this.#module;
     if (module === undefined) return Place.create(this.#recorder, undefined);
     const source = String(name);
     return Place.create(this.#recorder, {
       module,
       port: 'source',
       source,
-      ...(invoke > 0 ? { invoke } : {}),
+      ...scopeOf(this.#scope),
     });
   }
 

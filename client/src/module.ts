@@ -6,6 +6,7 @@ import type { Steps } from '@tracewire/protocol';
 import { localError } from './errors.ts';
 import { ModuleInputs } from './module-inputs.ts';
 import { registerModule } from './module-registry.ts';
+import { scopeOf } from './module-scope.ts';
 import { ModuleSource } from './module-source.ts';
 import type { Module } from './module-types.ts';
 import { coerceOperand, type OperandLike } from './operands.ts';
@@ -49,8 +50,8 @@ export function createModule(site: ModuleSite, own: Readonly<Record<string, unkn
 const API: Readonly<Record<string, (site: ModuleSite) => unknown>> = {
   output: (site) => place(site, 'output'),
   input: (site) => place(site, 'input'),
-  inputs: ({ recorder, path, invoke }) => ModuleInputs.create(recorder, path, invoke),
-  source: ({ recorder, path, invoke }) => new ModuleSource(recorder, path, invoke),
+  inputs: ({ recorder, path, invoke, steps }) => ModuleInputs.create(recorder, path, { invoke, steps }),
+  source: ({ recorder, path, invoke, steps }) => new ModuleSource(recorder, path, { invoke, steps }),
   skip: (site) => (value: OperandLike) => skipModule(site, value),
   get: (site) => (path: string) => getModule(site, path),
   at: (site) => (index: number) => memberModule(site, index),
@@ -99,12 +100,7 @@ function* blocks(site: ModuleSite): Generator<Module> {
 
 function place({ recorder, path, invoke, steps }: ModuleSite, port: 'input' | 'output'): unknown {
   if (path === undefined) return Place.create(recorder, undefined);
-  return Place.create(recorder, {
-    module: path,
-    port,
-    ...(invoke > 0 ? { invoke } : {}),
-    ...(steps === undefined ? {} : { steps }),
-  });
+  return Place.create(recorder, { module: path, port, ...scopeOf({ invoke, steps }) });
 }
 
 function getModule(site: ModuleSite, path: string): Module {

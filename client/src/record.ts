@@ -33,7 +33,7 @@ export function record<T>(
   fn: (m: Trace & Batch & StepApi) => T,
   generate?: Generate,
 ): Recorded<T> {
-  const recorder = new Recorder(tree.index, generate);
+  const recorder = new Recorder(tree.index, generate, tree.edits);
   const report: Slot<RunReport> = {};
   const m = createRoot(recorder, tree, report, prompts);
   let result: T | undefined;

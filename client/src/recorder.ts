@@ -20,16 +20,20 @@ import {
   type NodeType,
   PayloadWriter,
   type Place,
+  placeOf,
+  type Steps,
   sortFeeds,
   type TensorLike,
   type TensorRef,
 } from '@tracewire/protocol';
+import type { Fragment } from './edit.ts';
+import { replay, type SharedNodes } from './edit-replay.ts';
 import { type LocatedError, localError } from './errors.ts';
 import { INERT } from './inert.ts';
 import type { StartInput, TraceFeeds } from './input.ts';
 import { labelOf } from './label.ts';
 import { literalTensor } from './literal.ts';
-import { CallSite, type SourceLocation } from './location.ts';
+import { CallSite, type Site, type SourceLocation } from './location.ts';
 import { coerceOperands, type OperandLike } from './operands.ts';
 import { Saved, type Slot } from './saved.ts';
 import type { SavedValue } from './tensor.ts';
@@ -54,7 +58,7 @@ export class Recorder {
   readonly index: ModelIndex;
   readonly #checker: GraphChecker;
   readonly #nodes: GraphNode[] = [];
-  readonly #sites: CallSite[] = [];
+  readonly #sites: Site[] = [];
   readonly #payload = new PayloadWriter();
   /** Constants that may be axes, dims or ends of ranges, for the checker. */
   readonly #small = new Map<number, TensorLike>();
@@ -63,12 +67,17 @@ export class Recorder {
   readonly #inputs: Input[] = [];
   /** The options of a generation; undefined for one pass. */
   readonly generate: Generate | undefined;
+  /** What the model's edits do in every trace, and the prompts for which it has been written down. */
+  readonly #edits: readonly Fragment[];
+  readonly #edited = new Set<number>();
+  readonly #shared: SharedNodes = new Map();
   #checked = 0;
   #closed = false;
 
-  constructor(index: ModelIndex, generate?: Generate) {
+  constructor(index: ModelIndex, generate?: Generate, edits: readonly Fragment[] = []) {
     this.index = index;
     this.generate = generate;
+    this.#edits = edits;
     this.#checker = new GraphChecker(index, {
       constant: (node) => this.#small.get(node),
       generates: generate !== undefined,
@@ -89,15 +98,16 @@ export class Recorder {
   }
 
   /** Appends a node and returns its id. Throws `misuse` when the trace is over. */
-  add(node: GraphNode): number {
+  add(node: GraphNode, site: Site = new CallSite()): number {
     this.assertOpen();
+    const place = placeOf(node);
+    if (place) this.#edit(place.invoke ?? 0);
     if (this.#nodes.length >= MAX_NODES) {
       throw localError(
         'misuse',
         `The trace has more than ${MAX_NODES} nodes. A loop whose condition is a placeholder never ends.`,
       );
     }
-    const site = new CallSite();
     this.#nodes.push(node);
     this.#sites.push(site);
     this.#checker.add(node);
@@ -149,9 +159,14 @@ export class Recorder {
     return place ? this.value(this.add({ kind: 'read', place })) : this.inert();
   }
 
-  constant(tensor: TensorLike): number {
+  constant(tensor: TensorLike, site?: Site): number {
     if (tensor.data.length <= MAX_VALUES) this.#small.set(this.#nodes.length, tensor);
-    return this.add({ kind: 'constant', tensor: this.#payload.tensor(tensor) });
+    return this.add({ kind: 'constant', tensor: this.#payload.tensor(tensor) }, site);
+  }
+
+  /** In which steps of a generation a node acts; undefined for what is of none. */
+  stepsOf(node: number): Steps | undefined {
+    return this.#checker.stepsOf(node);
   }
 
   operator(
@@ -218,6 +233,7 @@ export class Recorder {
 
   /** Checks what only the whole trace tells. `site` is where errors without a node of their own belong. */
   check(site: CallSite): void {
+    for (let invoke = 0; invoke < this.invokes; invoke++) this.#edit(invoke);
     if (this.#errors.length > 0) return;
     this.#checker.finish(this.invokes);
     this.#collect(site);
@@ -233,6 +249,14 @@ export class Recorder {
       saves: this.#saves,
       locate: (node) => this.#locate(node),
     };
+  }
+
+  /** The model's edits stand before the first hook of each prompt, so that the trace's own hooks see what they did. */
+  #edit(invoke: number): void {
+    if (this.#edited.has(invoke)) return;
+    this.#edited.add(invoke);
+    const steps: { readonly steps?: Steps } = this.generate ? { steps: {} } : {};
+    for (const edit of this.#edits) replay(this, edit, { invoke, ...steps, shared: this.#shared });
   }
 
   #locate(node: number | undefined): SourceLocation | undefined {
@@ -258,7 +282,7 @@ export class Recorder {
   }
 
   /** Takes the errors that the checker has found since. */
-  #collect(site: CallSite): void {
+  #collect(site: Site): void {
     const found = this.#checker.errors;
     for (; this.#checked < found.length; this.#checked++) {
       const body = found[this.#checked];

@@ -1,5 +1,6 @@
 /** What a trace's function gets: the model's root module, and what concerns the trace as a whole. */
 import type { AttributeValue, Dtype, ErrorBody, Report, Steps } from '@tracewire/protocol';
+import { type CacheApi, cacheOf } from './cache.ts';
 import { isLiteral, type Literal } from './literal.ts';
 import { CallSite, type SourceLocation } from './location.ts';
 import { createModule } from './module.ts';
@@ -37,7 +38,7 @@ export interface TraceApi {
   log(text: string, value?: OperandLike): void;
 }
 
-export type Trace = Module & TraceApi;
+export type Trace = Module & TraceApi & CacheApi;
 
 /** The slot of the report is the runner's to fill. */
 export function traceApi(recorder: Recorder, report: Slot<RunReport>): TraceApi {
@@ -57,7 +58,8 @@ export function createTrace(
   invoke = 0,
   steps?: Steps,
 ): Trace {
-  return createModule({ recorder, tree, path: '', invoke, steps }, { ...own }) as Trace;
+  const cache = cacheOf(recorder, tree, { invoke, steps });
+  return createModule({ recorder, tree, path: '', invoke, steps }, { cache, ...own }) as Trace;
 }
 
 function operation(

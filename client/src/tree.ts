@@ -1,20 +1,37 @@
 /** A model's modules as a tree: what stands under a path, for property access and for "did you mean". */
 import { type ModelIndex, nearest } from '@tracewire/protocol';
+import type { Fragment } from './edit.ts';
 
 export class ModelTree {
   readonly index: ModelIndex;
+  /** What the model's edits do in every trace. */
+  readonly edits: readonly Fragment[];
   /** The names directly under a path, of modules and parameters. */
-  readonly #children = new Map<string, Set<string>>();
+  readonly #children: Map<string, Set<string>>;
 
-  constructor(index: ModelIndex) {
+  /** `like`: a tree of the same index, whose names are taken over. */
+  constructor(index: ModelIndex, edits: readonly Fragment[] = [], like?: ModelTree) {
     this.index = index;
+    this.edits = edits;
+    this.#children = like ? like.#children : new Map<string, Set<string>>();
+    if (like) return;
     for (const path of [...index.modules.keys(), ...index.parameters.keys()]) this.#insert(path);
+  }
+
+  /** The same tree with these edits. */
+  edited(edits: readonly Fragment[]): ModelTree {
+    return new ModelTree(this.index, edits, this);
   }
 
   /** What a path names; a list of blocks counts as a module, though it has no hook points. */
   kindOf(path: string): 'module' | 'parameter' | undefined {
     if (path === '' || this.index.modules.has(path) || this.index.isContainer(path)) return 'module';
     return this.index.parameters.has(path) ? 'parameter' : undefined;
+  }
+
+  /** The names directly under a path. */
+  childrenOf(path: string): readonly string[] {
+    return [...(this.#children.get(path) ?? [])];
   }
 
   /** How many numbered modules stand directly under a path, such as blocks in a list. */

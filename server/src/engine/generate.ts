@@ -15,6 +15,7 @@ import {
   savedPlace,
   stepNeverCame,
   type TensorLike,
+  TracewireError,
   toErrorBody,
   type Value,
 } from '@tracewire/protocol';
@@ -126,8 +127,10 @@ class Generator {
         const { outputs, ...result } = await this.#pass(ids);
         last = result;
         if (result.error || result.cancelled) end = 'cut';
-        else if (!outputs) end = 'stop';
-        else {
+        else if (!outputs) {
+          if (!this.#stopsAt(this.#began - 1)) throw cannotGoOn(this.#began - 1);
+          end = 'stop';
+        } else {
           const id = this.#choose(outputs);
           end = this.#take(id);
           ids = [id];
@@ -270,6 +273,12 @@ class Generator {
       listener.accessError(save, error, step);
     }
   }
+}
+
+/** A pass that came to its end without logits, or without keys and values for the next. */
+function cannotGoOn(step: number): TracewireError {
+  const message = `Step ${step} gave no logits, or not all keys and values that the next step needs, so the generation can’t go on. Where a block is skipped, let a tuple of all its outputs stand for it, such as another block’s, or skip its mlp alone.`;
+  return new TracewireError({ code: 'operation_failed', message });
 }
 
 function namedOutputs({ tree }: Model, value: Value | undefined): ReadonlyMap<string, TensorLike> {
