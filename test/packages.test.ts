@@ -3,6 +3,7 @@ import { readFileSync } from 'node:fs';
 import path from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { ROOT } from './support/server.ts';
+import { installed, licencesPage } from './tools/licences.mjs';
 
 interface LockedPackage {
   readonly dependencies?: Readonly<Record<string, string>>;
@@ -43,5 +44,16 @@ describe('packages', () => {
 
   it('the lock names no registry', () => {
     expect(readFileSync(path.join(ROOT, 'package-lock.json'), 'utf8')).not.toContain('"resolved": "http');
+  });
+
+  it('come with licences that let anybody use them', () => {
+    const free = ['MIT', 'Apache-2.0', 'BSD-3-Clause', 'ISC', 'BlueOak-1.0.0', '(MIT OR CC0-1.0)'];
+    expect(installed().length).toBeGreaterThan(30);
+    expect(installed().filter(({ license }) => !free.includes(license))).toEqual([]);
+  });
+
+  it('are listed with their licences in docs/LICENSES.md; if not, run `npm run docs:tables`', () => {
+    const { page, wanted } = licencesPage();
+    expect(page).toBe(wanted);
   });
 });

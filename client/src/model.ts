@@ -1,3 +1,4 @@
+/// <reference lib="esnext.disposable" preserve="true" />
 /** The model as users hold it: where its engine is, and what can be asked of it. Nothing global, nothing mutable. */
 import {
   type ModelDescription,

@@ -28,7 +28,10 @@ export class Requests {
   }
 
   /** A number for a request, its message, and the promise of its answer. */
-  open<K extends AnswerType>(wants: K, toMessage: (request: number) => ClientMessage) {
+  open<K extends AnswerType>(
+    wants: K,
+    toMessage: (request: number) => ClientMessage,
+  ): { readonly request: number; readonly message: ClientMessage; readonly answer: Promise<Answer<K>> } {
     this.#last += 1;
     const request = this.#last;
     const message = toMessage(request);

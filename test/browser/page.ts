@@ -1,6 +1,5 @@
 /** A page in Debian's Chromium that has loaded the client, bundled as an application would. */
 import { once } from 'node:events';
-import { existsSync } from 'node:fs';
 import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import path from 'node:path';
@@ -29,10 +28,6 @@ export interface ClientPage {
   /** Bytes of the minified bundle, plain and compressed. */
   readonly size: { readonly plain: number; readonly gzip: number };
   close(): Promise<void>;
-}
-
-export function hasChromium(): boolean {
-  return existsSync(EXECUTABLE);
 }
 
 export async function openClientPage(): Promise<ClientPage> {

@@ -18,7 +18,7 @@ export function withTables(page) {
 }
 
 /** @param {string} page @param {string} name @param {string} part */
-function replacePart(page, name, part) {
+export function replacePart(page, name, part) {
   const [begin, end] = [`<!-- ${name}:begin -->`, `<!-- ${name}:end -->`];
   const [from, to] = [page.indexOf(begin), page.indexOf(end)];
   if (from < 0 || to < from) throw new Error(`The page has no markers ${begin} and ${end}.`);
@@ -26,7 +26,7 @@ function replacePart(page, name, part) {
 }
 
 /** A Markdown table with its columns aligned. @param {string[][]} rows the first is the head */
-function table(rows) {
+export function table(rows) {
   const [head = [], ...body] = rows;
   const widths = head.map((_, column) => Math.max(...rows.map((row) => row[column]?.length ?? 0)));
   /** @param {string[]} row */

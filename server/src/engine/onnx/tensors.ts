@@ -51,12 +51,6 @@ export function inlineBytes(tensor: TensorProto): Uint8Array {
   }
 }
 
-/** A small initializer as a tensor. */
-export function toTensor(tensor: TensorProto): TensorLike | undefined {
-  const dtype = dtypeOf(tensor.data_type);
-  return dtype && { dtype, dims: dimsOf(tensor), data: dataOf(dtype, inlineBytes(tensor)) };
-}
-
 /** An initializer with its bytes in the model. */
 export function toInitializer(name: string, { dtype, dims, data }: TensorLike): TensorProto {
   return { name, dims: [...dims], data_type: DTYPES[dtype].onnx, raw_data: bytesOf(data) };
