@@ -32,8 +32,10 @@ export function execute(
   { detach, follow, generate }: How = {},
 ): Execution {
   const { graph, payload, saves } = recorded.recording;
-  const { deadlineMs } = options;
+  const { deadlineMs, batching } = options;
+  const shares = batching !== undefined && conversation.welcome.capabilities.includes('batching');
   const runOptions = {
+    ...(shares ? { batching } : {}),
     ...(deadlineMs === undefined ? {} : { deadlineMs }),
     ...(detach ? { detach } : {}),
     ...(generate ? { generate } : {}),

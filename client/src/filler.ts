@@ -49,6 +49,12 @@ export interface ExecuteOptions extends RunCallbacks {
   readonly signal?: AbortSignal | undefined;
   /** Milliseconds that the run may take at the server; past them it is cancelled and fails with `deadline_exceeded`. */
   readonly deadlineMs?: number | undefined;
+  /**
+   * `exact`: the run has its passes to itself, and gives the bytes that it gives in this process. `shared`: it may go with
+   * other clients' runs in one pass, equal within float error, so that a busy server does more. Without it, as the server
+   * has it (`server()` tells: `batching`). A server that shares no passes has all runs `exact`.
+   */
+  readonly batching?: 'exact' | 'shared' | undefined;
 }
 
 /** Fills a trace's handles with what comes. */

@@ -30,6 +30,7 @@ import { isFeeds, type TraceInput, toInput } from './input.ts';
 import { localEndpoint } from './local.ts';
 import { CallSite } from './location.ts';
 import {
+  A_BATCHING,
   A_BOOLEAN,
   A_DURATION,
   A_FUNCTION,
@@ -65,7 +66,7 @@ export interface TraceOptions extends WhereOptions, Omit<ExecuteOptions, 'onToke
 export interface GenerateOptions extends WhereOptions, ExecuteOptions, GenerationOptions {}
 
 /** Options for following a run that was started elsewhere. */
-export type AttachOptions = Omit<TraceOptions, 'deadlineMs'>;
+export type AttachOptions = Omit<TraceOptions, 'deadlineMs' | 'batching'>;
 
 /** Options of `print`. */
 export interface PrintOptions extends WhereOptions, TreeOptions {}
@@ -81,7 +82,7 @@ const ATTACH_OPTIONS = {
   onConnection: A_FUNCTION,
 };
 const PRINT_OPTIONS = { ...WHERE_OPTIONS, sources: A_BOOLEAN, color: A_BOOLEAN, module: A_STRING };
-const TRACE_OPTIONS = { ...ATTACH_OPTIONS, deadlineMs: A_DURATION };
+const TRACE_OPTIONS = { ...ATTACH_OPTIONS, deadlineMs: A_DURATION, batching: A_BATCHING };
 const GENERATE_OPTIONS = { ...TRACE_OPTIONS, onToken: A_FUNCTION };
 
 /**

@@ -21,6 +21,11 @@ export const A_DURATION: OptionRule = {
   test: (value) => Number.isSafeInteger(value) && Number(value) >= 1,
 };
 
+export const A_BATCHING: OptionRule = {
+  wanted: 'exact or shared',
+  test: (value) => value === 'exact' || value === 'shared',
+};
+
 export function aNumber(wanted: string, test: (value: number) => boolean): OptionRule {
   return { wanted, test: (value) => typeof value === 'number' && Number.isFinite(value) && test(value) };
 }

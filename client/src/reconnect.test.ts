@@ -18,6 +18,7 @@ test('hello announces what the client understands', async () => {
     'resume',
     'detach',
     'invokes',
+    'batching',
     'generation',
   ]);
 });

@@ -45,6 +45,9 @@ const limits = z.looseObject({
   connections: z.optional(uint),
 });
 
+/** Whether a run has its passes to itself, and its bytes are those of a local run, or may share one. */
+const batching = z.enum(['exact', 'shared']);
+
 const runOptions = z.strictObject({
   /** Milliseconds from `received` after which the run is cancelled. */
   deadlineMs: z.optional(positive),
@@ -52,6 +55,8 @@ const runOptions = z.strictObject({
   detach: z.optional(z.literal(true)),
   /** More passes than one, each over the token that the one before chose; with the capability `generation`. */
   generate: z.optional(generate),
+  /** Whether it may share a pass with other runs; with the capability `batching`. */
+  batching: z.optional(batching),
   /** W3C trace context, for the server's log. */
   traceparent: z.optional(z.string().check(z.regex(/^[0-9a-f]{2}-[0-9a-f]{32}-[0-9a-f]{16}-[0-9a-f]{2}$/))),
 });
@@ -67,6 +72,8 @@ export const report = z.strictObject({
   milliseconds: z.number(),
   /** The module after which the pass ended early. */
   stoppedAfter: z.optional(name),
+  /** Runs that shared the pass, where there were several. */
+  shared: z.optional(uint.check(z.gte(2))),
   /** With `generate`: how many passes began, the seed where one was used, and what came of each invoke. */
   steps: z.optional(uint),
   seed: z.optional(uint),
@@ -111,6 +118,8 @@ export const serverMessages = {
     capabilities,
     opset: uint,
     models: z.array(name).check(z.minLength(1), z.maxLength(1000)),
+    /** For runs that don't say; with the capability `batching`. */
+    batching: z.optional(batching),
     limits,
   }),
   description: z.strictObject({

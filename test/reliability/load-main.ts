@@ -1,6 +1,6 @@
 /**
  * `npm run load -- [--model FOLDER] [--clients 1,4,16,64] [--seconds 10] [--keys 2] [--seed 1] [--threads 0] [--tokens 32]
- * [--write]`: exits with 1 if an answer was wrong or a run failed.
+ * [--batching shared] [--write]`: exits with 1 if an answer was wrong or a run failed.
  */
 import { parseArgs } from 'node:util';
 import { TINY_GPT2 } from '../support/server.ts';
@@ -16,6 +16,7 @@ const { values } = parseArgs({
     seed: { type: 'string', default: '1' },
     threads: { type: 'string', default: '0' },
     tokens: { type: 'string', default: '32' },
+    batching: { type: 'string', default: 'exact' },
     write: { type: 'boolean', default: false },
   },
 });
@@ -58,11 +59,13 @@ const stages = await measureLoad(
     threads: Number(values.threads),
     mostTokens: Number(values.tokens),
     pieces: 20,
+    batching: values.batching === 'shared' ? 'shared' : 'exact',
   },
   (stage) => console.log(row(stage).join('  ')),
 );
 if (values.write) {
+  const name = values.batching === 'shared' ? 'load-shared' : 'load';
   const about = `${values.model.split('/').at(-1)}, ${values.seconds} s a stage, ${values.keys} keys, seed ${values.seed}; ${machine()}.`;
-  writeTable('load', `${about}\n\n${table(HEAD, stages.map(row))}`);
+  writeTable(name, `${about}\n\n${table(HEAD, stages.map(row))}`);
 }
 process.exitCode = stages.some(({ wrong, errors }) => wrong > 0 || Object.keys(errors).length > 0) ? 1 : 0;

@@ -9,27 +9,32 @@ import { soak } from './soak.ts';
 const LONG_MS = 180_000;
 
 describe('a server', () => {
-  it('gives many clients at once the answers that each has alone', { timeout: LONG_MS }, async () => {
-    const stages = await measureLoad({
-      model: TINY_GPT2,
-      seed: 1,
-      clients: [1, 12],
-      seconds: 2,
-      keys: 2,
-      threads: 1,
-      mostTokens: 16,
-      pieces: 10,
-    });
-    expect(stages.map(({ wrong, errors }) => [wrong, errors])).toEqual([
-      [0, {}],
-      [0, {}],
-    ]);
-    for (const { runs, ratio, lagP99 } of stages) {
-      expect(runs).toBeGreaterThan(0);
-      expect(ratio).toBeGreaterThan(0);
-      expect(lagP99).not.toBeNaN();
-    }
-  });
+  it.each(['exact', 'shared'] as const)(
+    'gives many clients at once the answers that each has alone: %s',
+    { timeout: LONG_MS },
+    async (batching) => {
+      const stages = await measureLoad({
+        batching,
+        model: TINY_GPT2,
+        seed: 1,
+        clients: [1, 12],
+        seconds: 2,
+        keys: 2,
+        threads: 1,
+        mostTokens: 16,
+        pieces: 10,
+      });
+      expect(stages.map(({ wrong, errors }) => [wrong, errors])).toEqual([
+        [0, {}],
+        [0, {}],
+      ]);
+      for (const { runs, ratio, lagP99 } of stages) {
+        expect(runs).toBeGreaterThan(0);
+        expect(ratio).toBeGreaterThan(0);
+        expect(lagP99).not.toBeNaN();
+      }
+    },
+  );
 
   it('ends every run once, whatever breaks, and leaves nothing over', { timeout: LONG_MS }, async () => {
     const results = await breakEverything({ seed: 2, trials: 1, bytesPerSecond: 20_000 });

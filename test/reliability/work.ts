@@ -1,12 +1,14 @@
 /** Mixed traces on any causal language model, chosen by a seed: what clients of many kinds ask for at once. */
-import type { LanguageModel, SavedValue, Trace } from '@tracewire/client';
+import type { LanguageModel, SavedValue, Trace, TraceOptions } from '@tracewire/client';
 import { fingerprint } from '../support/fingerprint.ts';
 import type { Random } from '../support/random.ts';
 
 export interface Work {
   readonly kind: string;
   readonly ids: readonly number[];
-  /** Every value that it saved, as text. */
+  /** Every value that it saves. */
+  values(model: LanguageModel, options?: TraceOptions): Promise<readonly SavedValue[]>;
+  /** Likewise, as text. */
   run(model: LanguageModel): Promise<string>;
 }
 
@@ -56,10 +58,11 @@ export function mixedWork(random: Random, shape: ModelShape, count: number, most
     const ids = Array.from({ length: 1 + random.below(mostTokens) }, () => random.below(shape.vocabulary));
     const record = KINDS[kind];
     if (!record) throw new Error(`There is no work of the kind ${kind}.`);
-    const run = async (model: LanguageModel): Promise<string> => {
-      const saves = await model.trace(ids, (m) => record(m, shape, block));
-      return saves.map(({ value }) => fingerprint(value)).join('\n');
+    const values: Work['values'] = async (model, options = {}) => {
+      const saves = await model.trace(ids, options, (m) => record(m, shape, block));
+      return saves.map(({ value }) => value);
     };
-    return { kind, ids, run };
+    const run = async (model: LanguageModel) => (await values(model)).map(fingerprint).join('\n');
+    return { kind, ids, values, run };
   });
 }

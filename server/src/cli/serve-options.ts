@@ -2,6 +2,7 @@
 import { type Command, InvalidArgumentError, Option } from 'commander';
 import { defaultCache } from '../cache-folder.ts';
 import { GRACE_MS, RESULT_DISK_BYTES } from '../gateway/limits.ts';
+import { BATCHING } from '../gateway/sharing.ts';
 import { LOG_LEVELS } from './logger.ts';
 
 export function addServeOptions(command: Command): Command {
@@ -38,6 +39,12 @@ function options(): Option[] {
       .argParser(count)
       .default(0),
     new Option('--provider <name>', 'what runs the model').choices(['cpu', 'cuda']).default('cpu'),
+    new Option(
+      '--batching <how>',
+      'for runs that don’t say: exact (a pass to each), or shared (those that wait go together, equal within float error)',
+    )
+      .choices(BATCHING)
+      .default('exact'),
     new Option(
       '--memory <size>',
       'weights that may be loaded at a time, as 8GiB; models that don’t fit are loaded when they are wanted',

@@ -9,6 +9,7 @@ import { Metrics } from '../gateway/metrics.ts';
 import { type ModelSource, resolveModels, weightBytesOf } from '../gateway/models.ts';
 import { ResultStore } from '../gateway/result-store.ts';
 import { ServedModel } from '../gateway/served-model.ts';
+import type { Batching } from '../gateway/sharing.ts';
 import { Shelf } from '../gateway/shelf.ts';
 import { VERSION } from '../version.ts';
 import { type AdmittanceOptions, admittance } from './admittance.ts';
@@ -26,6 +27,7 @@ export interface ServeOptions extends AdmittanceOptions {
   readonly resultsBytes: number;
   readonly threads: number;
   readonly provider: 'cpu' | 'cuda';
+  readonly batching: Batching;
   /** Bytes of weights that may be loaded at a time. */
   readonly memory?: number;
   /** Bytes that a model's process may take. */
@@ -48,7 +50,14 @@ export async function serve(options: ServeOptions): Promise<void> {
   const meter = new Metrics();
   const shelf = options.memory === undefined ? undefined : new Shelf({ budgetBytes: options.memory });
   const models = sources.map((source) => servedModel(source, { options, terminal, log, meter, shelf }));
-  const gateway = new Gateway({ models, log, meter, version: VERSION, results });
+  const gateway = new Gateway({
+    models,
+    log,
+    meter,
+    version: VERSION,
+    batching: options.batching,
+    results,
+  });
   meter.watch(gateway);
   keys?.onGone((key) => gateway.revoke(key));
   let stopped = false;

@@ -11,6 +11,7 @@ export type Profile =
   | 'detach'
   | 'keys'
   | 'invokes'
+  | 'batching'
   | 'generation'
   | 'sessions'
   | 'blobs'
@@ -102,6 +103,7 @@ const STRETCHES: readonly Stretch[] = [
   [372, 372, 'server', 'resume'],
   [390, 392, 'client'],
   [393, 395, 'server'],
+  [430, 437, 'server', 'batching'],
 ];
 
 /** Requirements that no peer can check, with the reason. */
@@ -115,6 +117,7 @@ const UNOBSERVED: Readonly<Record<string, string>> = {
   'R-175': 'the files are the server’s',
   'R-184': 'what a person or program does with an error is its own affair',
   'R-394': 'it takes as long as the server allows a run',
+  'R-437': 'why a pass did not go on doesn’t show',
   'R-395': 'it takes more runs than one client should start',
   'R-295': 'it takes the end of the server',
   'R-288': 'a dead peer takes a minute to be found',

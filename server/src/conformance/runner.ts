@@ -52,7 +52,7 @@ async function lookAround({ target, model, timeoutMs }: RunnerOptions): Promise<
   const peer = new Peer(await target.connect(), { notes, timeoutMs, model: model ?? '' });
   try {
     const capabilities = await offeredBy(target, timeoutMs);
-    await peer.hello(['resume', 'detach', 'invokes']);
+    await peer.hello(['resume', 'detach', 'invokes', 'batching']);
     const plain = new Peer(await target.connect(), { notes, timeoutMs, model: model ?? '' });
     const welcome = await plain.hello();
     plain.wire.close();

@@ -1,6 +1,7 @@
 /** All cases against a server, in the order in which they run and are reported. */
 
 import { ALWAYS } from './cases/always.ts';
+import { BATCHING_CASES, NOT_SHARED } from './cases/batching.ts';
 import { BLOBS, FUNCTIONS } from './cases/blobs.ts';
 import { CONVERSATION } from './cases/conversation.ts';
 import { DESCRIPTIONS } from './cases/descriptions.ts';
@@ -41,6 +42,8 @@ export const SERVER_CASES: readonly ConformanceCase[] = [
   NOT_DETACHED,
   ...RESUMING,
   ...INVOKES_CASES,
+  NOT_SHARED,
+  ...BATCHING_CASES,
   KEYLESS,
   ...KEYS,
   ...GENERATION,

@@ -2,6 +2,7 @@
 import {
   batchFault,
   checkGraph,
+  type ErrorBody,
   type Generate,
   type Graph,
   generateFaults,
@@ -10,6 +11,7 @@ import {
   type ModelDescription,
   ModelIndex,
   NEVER_SET,
+  type Report,
   type TensorLike,
   TracewireError,
   toErrorBody,
@@ -47,6 +49,19 @@ export interface EngineOptions {
   /** Most bytes of all results of a run's operators. */
   readonly intermediateBytes: number;
 }
+
+/** Graphs that are invokes of one graph (host/join.ts). */
+interface Joined {
+  readonly graph: Graph;
+  readonly constants: ReadonlyMap<number, TensorLike>;
+  /** The first node of each. */
+  readonly firsts: readonly number[];
+}
+
+/** All have completed, each with its report; or none has ended, and why, where it wasn't cancelled. */
+export type TogetherOutcome =
+  | { readonly reports: readonly Report[] }
+  | { readonly apart: ErrorBody | undefined };
 
 export class Engine {
   readonly tokenizer: Tokenizer;
@@ -138,6 +153,56 @@ export class Engine {
       return { ...ending(end), report: this.#report(plan, ran, lengths, performance.now() - begun) };
     } catch (thrown) {
       return this.#refuse(graph, listener, [toErrorBody(thrown)], options);
+    }
+  }
+
+  /**
+   * Runs several graphs in one pass: those of `joined`, run i being its invoke i. Each has its outcomes by `listener`, under the
+   * ids of `joined`. Where the pass can't be carried through for all of them, for whatever reason, it ends none of them.
+   */
+  async runTogether(
+    { graph, constants, firsts }: Joined,
+    listener: RunListener,
+    isCancelled: () => boolean,
+  ): Promise<TogetherOutcome> {
+    const begun = performance.now();
+    try {
+      const { errors } = checkGraph(graph, this.#index, {
+        constant: (node) => constants.get(node),
+        limits: this.#limits,
+      });
+      const [fault] = errors;
+      if (fault) return { apart: fault };
+      const rows = graph.invokes.map(({ input }) => this.#idsOf(input, new Map()));
+      const lengths = rows.map((row) => row.length);
+      this.#checkTogether(lengths);
+      const plan = planRun(graph, this.#model, Math.max(...lengths), true);
+      const { ran, error, cancelled } = await execute({
+        graph,
+        firsts,
+        model: this.#model,
+        segments: this.#segments,
+        operations: this.#operations,
+        constants,
+        listener,
+        isCancelled,
+        savedBytes: this.#limits.savedBytes,
+        intermediateBytes: this.#limits.intermediateBytes,
+        plan,
+        lengths,
+        feeds: this.#model.feeds.make(padRows(rows), sizesTogether(lengths)),
+      });
+      if (error || cancelled) return { apart: error };
+      const milliseconds = performance.now() - begun;
+      const reports = plan.ends.map((end, run) => ({
+        ...this.#report(plan, ran, lengths.slice(run, run + 1), milliseconds),
+        modulesRun: end.modulesRun(ran),
+        stoppedAfter: end.stoppedAfter,
+        shared: plan.ends.length,
+      }));
+      return { reports };
+    } catch (thrown) {
+      return { apart: toErrorBody(thrown) };
     }
   }
 

@@ -56,6 +56,11 @@ export interface Execution {
   readonly intermediateBytes: number;
   /** Bytes that earlier passes have saved. */
   readonly takenBytes?: number | undefined;
+  /**
+   * The first node of each of several runs that share the pass: each has the bounds to itself, all together have one run's
+   * of results. What ends the pass early then ends none of them, so that saves without an outcome get none here.
+   */
+  readonly firsts?: readonly number[] | undefined;
 }
 
 /** What came of it: `error` ends the run as failed. */
@@ -82,17 +87,21 @@ class Executor {
   readonly #values = new Map<number, Value>();
   readonly #failures = new Map<number, ErrorBody>();
   readonly #delivered = new Set<number>();
-  #savedBytes = 0;
-  readonly #budget: MemoryBudget;
+  /** Of each run. */
+  readonly #saved: number[];
+  readonly #budgets: readonly MemoryBudget[];
+  readonly #whole: MemoryBudget;
   readonly #ran: SegmentSpec[] = [];
 
   constructor(execution: Execution) {
     this.#execution = execution;
-    this.#budget = new MemoryBudget(execution.intermediateBytes);
+    const { firsts = [0], intermediateBytes, takenBytes = 0 } = execution;
+    this.#whole = new MemoryBudget(intermediateBytes);
+    this.#budgets = firsts.map(() => new MemoryBudget(intermediateBytes, this.#whole));
+    this.#saved = firsts.map(() => takenBytes);
     for (const [name, tensor] of execution.feeds) this.#environment.set(name, tensor);
     for (const [node, value] of execution.constants) this.#values.set(node, value);
     for (const [node, failure] of execution.failures ?? []) this.#failures.set(node, failure);
-    this.#savedBytes = execution.takenBytes ?? 0;
   }
 
   async run(): Promise<ExecutionResult> {
@@ -114,14 +123,24 @@ class Executor {
         break;
       }
     }
-    this.#settle(error, cancelled);
+    if (!this.#several || !(error || cancelled)) this.#settle(error, cancelled);
     return {
       ran: this.#ran,
       cancelled,
       error,
       failures: this.#failures,
-      takenBytes: this.#savedBytes,
+      takenBytes: this.#saved[0] ?? 0,
     };
+  }
+
+  get #several(): boolean {
+    return this.#budgets.length > 1;
+  }
+
+  /** Which of the runs a node is of. */
+  #runOf(node: number): number {
+    const { firsts = [0] } = this.#execution;
+    return firsts.length === 1 ? 0 : firsts.findLastIndex((first) => first <= node);
   }
 
   async #segment({ spec, feeds, fetches }: PlannedSegment): Promise<void> {
@@ -143,19 +162,39 @@ class Executor {
   }
 
   async #operations(ids: readonly number[]): Promise<void> {
-    const { graph, operations } = this.#execution;
     const sound = ids.filter((id) => !this.#inheritFailure(id));
-    for (const group of groupOperations(sound, graph.nodes)) {
+    for (const own of this.#byRun(sound)) await this.#operationsOf(own);
+  }
+
+  async #operationsOf(ids: readonly number[]): Promise<void> {
+    const { graph, operations } = this.#execution;
+    const [first = 0] = ids;
+    const budget = this.#budgets[this.#runOf(first)] ?? this.#whole;
+    for (const group of groupOperations(ids, graph.nodes)) {
       const nodes = group.nodes.filter((id) => !this.#inheritFailure(id));
       const { values, failures } = await operations.run(
         { ...group, nodes },
         graph.nodes,
         (source) => tensorIn(this.#values.get(source.node), source),
-        this.#budget,
+        budget,
       );
       for (const [node, value] of values) this.#values.set(node, value);
       for (const [node, failure] of failures) this.#failures.set(node, failure);
     }
+    if (this.#several && this.#whole.overrun) throw new Error('the runs of the pass take too much together');
+  }
+
+  /** Nodes of different runs make no model together, whose structure would hardly come again. */
+  #byRun(ids: readonly number[]): readonly (readonly number[])[] {
+    if (!this.#several) return [ids];
+    const runs = new Map<number, number[]>();
+    for (const id of ids) {
+      const run = this.#runOf(id);
+      const own = runs.get(run);
+      if (own) own.push(id);
+      else runs.set(run, [id]);
+    }
+    return [...runs.values()];
   }
 
   /** Marks a node failed if an operand is; a failing operand is the cause. */
@@ -184,18 +223,20 @@ class Executor {
     }
     const value = this.#value(node.value);
     const bytes = valueBytes(value);
-    if (this.#savedBytes + bytes > savedBytes) {
-      const message = `The value has ${bytes} bytes; a run may save ${savedBytes}, and ${this.#savedBytes} are taken. Reduce it on the server: slice, mean, topK.`;
+    const run = this.#runOf(id);
+    const taken = this.#saved[run] ?? 0;
+    if (taken + bytes > savedBytes) {
+      const message = `The value has ${bytes} bytes; a run may save ${savedBytes}, and ${taken} are taken. Reduce it on the server: slice, mean, topK.`;
       listener.accessError(id, {
         code: 'too_large',
         message,
         node: id,
-        wanted: `${savedBytes - this.#savedBytes}`,
+        wanted: `${savedBytes - taken}`,
         got: `${bytes}`,
       });
       return;
     }
-    this.#savedBytes += bytes;
+    this.#saved[run] = taken + bytes;
     listener.value(id, value);
   }
 

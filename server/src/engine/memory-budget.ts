@@ -3,11 +3,19 @@ import { TracewireError } from '@tracewire/protocol';
 
 export class MemoryBudget {
   readonly #most: number;
+  readonly #whole: MemoryBudget | undefined;
   #taken = 0;
+  #overrun = false;
 
-  /** `most` in bytes. */
-  constructor(most: number) {
+  /** `most` in bytes; `whole`: what several runs in one pass may take together. */
+  constructor(most: number, whole?: MemoryBudget) {
     this.#most = most;
+    this.#whole = whole;
+  }
+
+  /** Whether it was the whole that something found no room in: that is no fault of the run. */
+  get overrun(): boolean {
+    return this.#overrun;
   }
 
   /** Makes something of so many bytes at most. Throws `too_much_memory` instead, if there is no room for it. */
@@ -23,10 +31,15 @@ export class MemoryBudget {
     }
     this.#taken += bytes;
     try {
-      return await make();
+      return await (this.#whole ? this.#whole.#within(bytes, make) : make());
     } catch (error) {
       this.#taken -= bytes;
       throw error;
     }
+  }
+
+  async #within<T>(bytes: number, make: () => Promise<T>): Promise<T> {
+    this.#overrun ||= bytes > this.#most - this.#taken;
+    return this.within(bytes, make);
   }
 }

@@ -64,6 +64,8 @@ export interface Plan {
   readonly segmentsTotal: number;
   /** How many modules have run to their end once these segments have. */
   readonly modulesRun: (ran: readonly SegmentSpec[]) => number;
+  /** Likewise, and where it stopped, of each of several runs in the pass as far as the pass went for it. */
+  readonly ends: readonly RunEnd[];
   readonly modulesTotal: number;
   /** The module after which the pass ends, if others would follow. */
   readonly stoppedAfter: string | undefined;
@@ -71,12 +73,17 @@ export interface Plan {
   readonly notReached: ReadonlyMap<number, ErrorBody>;
 }
 
+export interface RunEnd {
+  readonly modulesRun: (ran: readonly SegmentSpec[]) => number;
+  readonly stoppedAfter: string | undefined;
+}
+
 /**
- * `tokens` is how many the pass takes in, padding included. Throws `no_hook` for a write that could not act on all that use
+ * `tokens` is how many the pass takes in, padding included. `apart`: the invokes are runs that know nothing of each other. Throws `no_hook` for a write that could not act on all that use
  * the value, `unset` where what must run needs an output that a skip left without a value. The graph has been checked.
  */
-export function planRun(graph: Graph, model: Model, tokens: number): Plan {
-  return new Planner(graph, model, tokens).plan();
+export function planRun(graph: Graph, model: Model, tokens: number, apart = false): Plan {
+  return new Planner(graph, model, tokens, apart).plan();
 }
 
 class Planner {
@@ -87,12 +94,15 @@ class Planner {
   /** Whether a value holds more than what one invoke sees of it. */
   readonly #batched: boolean;
 
-  constructor(graph: Graph, model: Model, tokens: number) {
+  readonly #runs: number;
+
+  constructor(graph: Graph, model: Model, tokens: number, apart: boolean) {
     this.#nodes = graph.nodes;
     this.#model = model;
     this.#tokens = tokens;
-    this.#reach = new Reach(graph, model);
+    this.#reach = new Reach(graph, model, apart);
     this.#batched = graph.invokes.length > 1;
+    this.#runs = apart ? graph.invokes.length : 0;
   }
 
   plan(): Plan {
@@ -116,6 +126,10 @@ class Planner {
       inPlace: this.#batched ? unshared(moments, segments) : new Set(),
       segmentsTotal: this.#cuts(end, writes).length - 1,
       modulesRun: remembered((ran) => this.#reach.modulesRun(ran)),
+      ends: Array.from({ length: this.#runs }, (_, run) => ({
+        modulesRun: (ran) => this.#reach.modulesRun(ran, run),
+        stoppedAfter: this.#reach.stoppedAfterOf(run),
+      })),
       modulesTotal: this.#model.tree.hookPoints.filter(({ port }) => port === 'output').length,
       stoppedAfter,
       notReached,

@@ -31,10 +31,13 @@ export class Reach {
   /** The module after which the pass ends, if others would follow. */
   readonly stoppedAfter: string | undefined;
   readonly #hookPoints: readonly HookPoint[];
+  /** Whether the invokes are runs of their own, of which each knows nothing of the others. */
+  readonly #apart: boolean;
 
-  constructor(graph: Graph, model: Model) {
+  constructor(graph: Graph, model: Model, apart = false) {
     this.#nodes = graph.nodes;
     this.#model = model;
+    this.#apart = apart;
     this.#skipped = findSkipped(graph.nodes);
     this.#hookPoints = model.tree.hookPoints;
     const { limits, needed } = explore(graph, model, this.#skipped);
@@ -50,14 +53,24 @@ export class Reach {
     return !this.#skipped.has(node) && isWithin(this.#limits, place, this.#model);
   }
 
-  /** How many modules have run to their end: those whose last node ran. A module whose output was replaced need not have. */
-  modulesRun(ran: readonly SegmentSpec[]): number {
+  /**
+   * How many modules have run to their end: those whose last node ran. A module whose output was replaced need not have.
+   * Of one invoke, those that the pass would have come to for it.
+   */
+  modulesRun(ran: readonly SegmentSpec[], invoke?: number): number {
     const nodes = new Set(
       ran.flatMap(({ from, to, outputs }) => this.#model.ranges.nodes(from, to, outputs)),
     );
+    const end =
+      invoke === undefined ? this.end : (this.#hookPoints[this.#limits[invoke] ?? -1]?.boundary ?? 0);
     return this.#hookPoints.filter(
-      ({ port, boundary }) => port === 'output' && boundary <= this.end && nodes.has(boundary - 1),
+      ({ port, boundary }) => port === 'output' && boundary <= end && nodes.has(boundary - 1),
     ).length;
+  }
+
+  /** The module after which an invoke ends, if others would follow. */
+  stoppedAfterOf(invoke: number): string | undefined {
+    return this.#findLastModule(this.#limits[invoke] ?? -1);
   }
 
   #findLastModule(limit: number): string | undefined {
@@ -71,7 +84,8 @@ export class Reach {
 
   /** Nodes of the graph whose values will not come to be, and why. `unset` tells of reads that find no value. */
   missed(unset: (read: number) => string | undefined): Map<number, ErrorBody> {
-    const who = this.#limits.length > 1 ? (invoke: number) => `invoke ${invoke}` : () => 'the forward pass';
+    const several = this.#limits.length > 1 && !this.#apart;
+    const who = several ? (invoke: number) => `invoke ${invoke}` : () => 'the forward pass';
     const ends = this.#limits.map((limit, invoke) => {
       const last = this.#findLastModule(limit);
       return last === undefined ? '' : `: ${who(invoke)} stopped after ${last}`;
@@ -96,7 +110,8 @@ export class Reach {
     unset: (read: number) => string | undefined,
   ): ErrorBody | undefined {
     const facts = { node, path: place.module };
-    const begins = `${NEVER_SET} ${describePlace(place)}`;
+    const shown = this.#apart ? { ...place, invoke: 0 } : place;
+    const begins = `${NEVER_SET} ${describePlace(shown)}`;
     if (this.fires(place, node)) {
       const why = unset(node);
       return why === undefined

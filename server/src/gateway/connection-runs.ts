@@ -12,6 +12,7 @@ import type { KeyRuns } from './key-runs.ts';
 import { QUEUE_RETRY_MS, RETAINED_RUNS, retainedBytes } from './limits.ts';
 import { Patience } from './patience.ts';
 import type { Services } from './services.ts';
+import type { Batching } from './sharing.ts';
 
 type Client<K extends ClientMessage['type']> = Extract<ClientMessage, { type: K }>;
 
@@ -55,6 +56,7 @@ export class ConnectionRuns implements Follower {
     if (detached) this.#mustOffer('detach', 'options.detach');
     const batch = batchField(message.graph);
     if (batch !== undefined) this.#mustOffer('invokes', batch);
+    if (message.options?.batching !== undefined) this.#mustOffer('batching', 'options.batching');
     const steps = generationField(message);
     if (steps !== undefined) this.#mustOffer('generation', steps);
     const known = this.#runs.get(message.run);
@@ -72,6 +74,7 @@ export class ConnectionRuns implements Follower {
       hostId: this.#gateway.nextRunId(),
       lane: this.#lane,
       meter: this.#gateway.meter,
+      shared: this.#batchingOf(message) === 'shared',
       content: this.#capabilities.has('resume') ? contentOf(message, payload) : undefined,
       hasRoom: (bytes) => this.#runs.hasRoom(bytes),
     });
@@ -129,6 +132,12 @@ export class ConnectionRuns implements Follower {
 
   #check(message: Client<'run'>, payload: Uint8Array) {
     return checkRun(message, payload, this.#gateway.model(message.model), this.#gateway.limits);
+  }
+
+  /** One that can't be told of the server's default has what is right for everybody. */
+  #batchingOf({ options }: Client<'run'>): Batching {
+    if (!this.#capabilities.has('batching')) return 'exact';
+    return options?.batching ?? this.#gateway.batching;
   }
 
   #mustOffer(capability: string, path: string): void {

@@ -138,6 +138,7 @@ export class Connection {
       capabilities,
       opset: OPSET,
       models: [...models.keys()],
+      batching: shared.has('batching') ? this.#gateway.batching : undefined,
       limits: {
         ...rest,
         invokes: shared.has('invokes') ? invokes : undefined,
@@ -177,7 +178,7 @@ function capabilitiesOf({ resumeMs, retainMs, invokes }: Limits): string[] {
   return [
     ...(resumeMs === undefined ? [] : ['resume']),
     ...(retainMs === undefined || resumeMs === undefined ? [] : ['detach']),
-    ...(invokes === undefined ? [] : ['invokes']),
+    ...(invokes === undefined ? [] : ['invokes', 'batching']),
     'generation',
   ];
 }

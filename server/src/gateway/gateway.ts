@@ -14,6 +14,7 @@ import { type Meter, NO_METER } from './meter.ts';
 import type { ResultStore } from './result-store.ts';
 import type { ServedModel } from './served-model.ts';
 import type { Services } from './services.ts';
+import type { Batching } from './sharing.ts';
 
 /** How long clients have to take in how their runs ended. */
 const FAREWELL_MS = 2000;
@@ -27,6 +28,8 @@ export interface GatewayOptions {
   readonly version: string;
   readonly limits?: Limits;
   readonly meter?: Meter;
+  /** For runs that don't say; `exact` without it. */
+  readonly batching?: Batching | undefined;
   readonly helloMs?: number;
   /** Where results go that memory has no room for, or that outlive the gateway; it is closed with the gateway. */
   readonly results?: ResultStore | undefined;
@@ -48,6 +51,7 @@ export class Gateway implements Services {
   readonly runs: KeyRuns;
   readonly log: Log;
   readonly version: string;
+  readonly batching: Batching;
   readonly helloMs: number;
   readonly readMs: number;
   readonly meter: Meter;
@@ -68,6 +72,7 @@ export class Gateway implements Services {
     this.log = options.log;
     this.version = options.version;
     this.meter = options.meter ?? NO_METER;
+    this.batching = options.batching ?? 'exact';
     this.helloMs = options.helloMs ?? HELLO_MS;
     for (const restored of this.#results?.takeRestored() ?? []) this.runsOf(restored.key).add(restored);
   }

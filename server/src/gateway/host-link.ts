@@ -1,5 +1,5 @@
 /**
- * One host's life as the gateway sees it: load, then requests and one run at a time, until it is closed or
+ * One host's life as the gateway sees it: load, then requests and one pass at a time, until it is closed or
  * lost. It knows no client and no queue; served-model.ts decides what to run, host-keeper.ts when to start
  * another.
  */
@@ -13,6 +13,7 @@ import {
   type ModelDescription,
   TracewireError,
 } from '@tracewire/protocol';
+import { joinPayloads } from '../host/join.ts';
 import { type hostCommands, hostEvents } from '../host/messages.ts';
 import type { HostHandle, LoadConfig, Loading, RunEvents, Tokens, Work } from './host-handle.ts';
 
@@ -21,6 +22,21 @@ type HostCommand = MessageOf<typeof hostCommands>;
 interface Asked<T> {
   resolve(answer: T): void;
   reject(error: TracewireError): void;
+}
+
+/** One of several runs in a pass. */
+export interface TogetherRun {
+  readonly id: string;
+  readonly work: Work;
+  readonly events: RunEvents;
+}
+
+interface Pass {
+  readonly id: string;
+  /** Those that have not ended. */
+  readonly runs: Map<string, RunEvents>;
+  ended(): void;
+  apart?(error: ErrorBody | undefined): void;
 }
 
 export interface HostLinkOptions {
@@ -37,7 +53,8 @@ export class HostLink {
   readonly #tokens = new Map<number, Asked<Tokens>>();
   readonly #texts = new Map<number, Asked<string>>();
   #load: Asked<ModelDescription> | undefined;
-  #run: { readonly id: string; readonly events: RunEvents; ended(): void } | undefined;
+  /** What the host has in hand: a run under its id, or several in a pass under an id of its own. */
+  #pass: Pass | undefined;
   #requests = 0;
   #over: TracewireError | undefined;
 
@@ -59,14 +76,32 @@ export class HostLink {
     });
   }
 
-  /** One run at a time. `ended` is called after `events.done`; a loss of the host ends the run too. */
+  /** One pass at a time. `ended` is called after `events.done`; a loss of the host ends the run too. */
   run(id: string, { graph, payload, generate }: Work, events: RunEvents, ended: () => void): void {
-    this.#run = { id, events, ended };
-    this.#send({ type: 'run', run: id, graph, generate }, payload);
+    this.#pass = { id, runs: new Map([[id, events]]), ended };
+    this.#send({ type: 'run', run: id, graph, generate }, [payload]);
   }
 
+  /** Several runs in one pass. `ended` is called when all are done; or none is, and `apart` with what kept the pass from it. */
+  runTogether(
+    id: string,
+    runs: readonly TogetherRun[],
+    over: { ended(): void; apart(error: ErrorBody | undefined): void },
+  ): void {
+    this.#pass = { id, runs: new Map(runs.map((run) => [run.id, run.events])), ...over };
+    this.#send(
+      {
+        type: 'run_together',
+        run: id,
+        runs: runs.map(({ id, work: { graph, payload } }) => ({ run: id, graph, bytes: payload.byteLength })),
+      },
+      joinPayloads(runs.map(({ work }) => work.payload)),
+    );
+  }
+
+  /** Of a run, or of a pass of several. */
   cancel(id: string): void {
-    if (this.#run?.id === id) this.#send({ type: 'cancel', run: id });
+    if (this.#pass?.id === id) this.#send({ type: 'cancel', run: id });
   }
 
   tokenize(text: string): Promise<Tokens> {
@@ -104,8 +139,8 @@ export class HostLink {
     });
   }
 
-  #send(command: HostCommand, payload?: Uint8Array): void {
-    this.#handle.transport.send(encodeFrame(command, payload ? [payload] : []));
+  #send(command: HostCommand, payload: readonly Uint8Array[] = []): void {
+    this.#handle.transport.send(encodeFrame(command, payload));
   }
 
   /** A host that breaks its table can't be trusted with the next run either. */
@@ -130,21 +165,32 @@ export class HostLink {
     token: (event, payload) => this.#eventsOf(event.run)?.token(event, payload),
     log: (event, payload) => this.#eventsOf(event.run)?.log(event, payload),
     done: (event, payload) => this.#done(event, payload),
+    apart: ({ run, error }) => this.#apart(run, error),
     tokens: ({ request, ids, tokens }) => take(this.#tokens, request)?.resolve({ ids, tokens }),
     text: ({ request, text }) => take(this.#texts, request)?.resolve(text),
     refused: ({ request, error }) => this.#refused(request, error),
   };
 
   #eventsOf(run: string): RunEvents | undefined {
-    return this.#run?.id === run ? this.#run.events : undefined;
+    return this.#pass?.runs.get(run);
   }
 
   #done(event: MessageOf<typeof hostEvents, 'done'>, payload: Uint8Array): void {
-    const run = this.#run;
-    if (run?.id !== event.run) return;
-    this.#run = undefined;
-    run.events.done(event, payload);
-    run.ended();
+    const pass = this.#pass;
+    const events = pass?.runs.get(event.run);
+    if (!pass || !events) return;
+    pass.runs.delete(event.run);
+    events.done(event, payload);
+    if (pass.runs.size > 0) return;
+    this.#pass = undefined;
+    pass.ended();
+  }
+
+  #apart(id: string, error: ErrorBody | undefined): void {
+    const pass = this.#pass;
+    if (pass?.id !== id) return;
+    this.#pass = undefined;
+    pass.apart?.(error);
   }
 
   #refused(request: number, error: ErrorBody): void {

@@ -8,6 +8,7 @@ import { Outbox, type OutboxOptions } from './outbox.ts';
 import type { RestoredRun, ResultStore } from './result-store.ts';
 import { Run } from './run.ts';
 import type { ServedModel } from './served-model.ts';
+import { shareOf } from './sharing.ts';
 
 /** The connection that follows a run. */
 export interface Follower {
@@ -37,6 +38,8 @@ export interface NewRun {
   readonly meter: Meter;
   /** What a retry must ask for too (content.ts); undefined where retries aren't spoken of. */
   readonly content: string | undefined;
+  /** Whether it may share a pass with others. */
+  readonly shared: boolean;
   /** Whether a detached run may keep so many bytes more. */
   hasRoom(bytes: number): boolean;
 }
@@ -94,7 +97,7 @@ export class KeptRun {
     return new Outbox(options, restored);
   }
 
-  #newRun({ message, payload, hostId, lane, model, meter, hasRoom }: NewRun): Run {
+  #newRun({ message, payload, hostId, lane, model, meter, shared, hasRoom }: NewRun): Run {
     return new Run({
       id: this.id,
       hostId,
@@ -102,6 +105,7 @@ export class KeptRun {
       model: model.name,
       meter,
       work: { graph: message.graph, payload, generate: message.options?.generate },
+      share: shared ? shareOf(message, model.index) : undefined,
       outbox: this.#outbox,
       logBytes: this.#keeping.limits.savedBytes,
       hasRoom: (bytes) => (!this.#detached || hasRoom(bytes)) && this.#outbox.hasRoom(bytes),

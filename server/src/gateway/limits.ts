@@ -68,6 +68,9 @@ export const HELLO_MS = 10_000;
 /** A host that has been told to cancel, or whose run is over its time, and goes on all the same. */
 export const STUCK_MS = 10_000;
 
+/** A pass of several runs that takes longer is given up, and each runs alone: one of them must not hold the others for long. */
+export const TOGETHER_MS = 30_000;
+
 /** How often a peer must show that it lives. */
 export const PING_MS = 30_000;
 

@@ -13,10 +13,12 @@ export interface EndedRun {
 
 export interface Meter {
   runEnded(run: EndedRun): void;
+  /** A pass begins, of one run or of several. */
+  passBegan(model: string, runs: number): void;
   /** A host that ended without being asked to. */
   hostLost(model: string): void;
   /** Payload bytes of values that go to clients. */
   valueBytes(model: string, bytes: number): void;
 }
 
-export const NO_METER: Meter = { runEnded() {}, hostLost() {}, valueBytes() {} };
+export const NO_METER: Meter = { runEnded() {}, passBegan() {}, hostLost() {}, valueBytes() {} };

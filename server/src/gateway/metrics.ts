@@ -10,6 +10,8 @@ export class Metrics implements Meter {
   readonly #runs = this.#counter('runs_total', 'Runs that ended, by state.', ['model', 'state']);
   readonly #queue = this.#seconds('queue_seconds', 'From received to running.');
   readonly #run = this.#seconds('run_seconds', 'From running to the end.');
+  readonly #shared = this.#counter('shared_runs_total', 'Runs that shared their pass.', ['model']);
+  readonly #passes = this.#histogram('pass_runs', 'Runs in a pass.', [1, 2, 4, 8, 16]);
   readonly #skipped = this.#counter('modules_skipped_total', 'Modules that early stops left out.', ['model']);
   readonly #ran = this.#counter('modules_run_total', 'Modules that ran.', ['model']);
   readonly #bytes = this.#counter('value_bytes_total', 'Bytes of saved values.', ['model']);
@@ -55,6 +57,11 @@ export class Metrics implements Meter {
     this.#skipped.inc({ model }, report.modulesTotal - report.modulesRun);
   }
 
+  passBegan(model: string, runs: number): void {
+    this.#passes.observe({ model }, runs);
+    if (runs > 1) this.#shared.inc({ model }, runs);
+  }
+
   hostLost(model: string): void {
     this.#lost.inc({ model });
   }
@@ -68,14 +75,12 @@ export class Metrics implements Meter {
   }
 
   #seconds(name: string, help: string): Histogram {
+    return this.#histogram(name, help, SECONDS);
+  }
+
+  #histogram(name: string, help: string, buckets: number[]): Histogram {
     const registers = [this.#registry];
-    return new Histogram({
-      name: `tracewire_${name}`,
-      help,
-      labelNames: ['model'],
-      buckets: SECONDS,
-      registers,
-    });
+    return new Histogram({ name: `tracewire_${name}`, help, labelNames: ['model'], buckets, registers });
   }
 
   #gauge(

@@ -53,6 +53,24 @@ export class RunQueue {
     return run;
   }
 
+  /** Takes a run that goes before its turn, with another one: its key's next turn is behind the others'. */
+  take(run: Run): void {
+    if (!this.remove(run)) return;
+    const lane = this.#lanes.get(run.lane);
+    this.#lanes.delete(run.lane);
+    if (lane) this.#lanes.set(run.lane, lane);
+  }
+
+  /** Runs that have had their turn and could not go on: they are their keys' next. */
+  putBack(runs: readonly Run[]): void {
+    for (const run of runs.toReversed()) {
+      const lane = this.#lanes.get(run.lane);
+      if (lane) lane.unshift(run);
+      else this.#lanes.set(run.lane, [run]);
+      this.#length += 1;
+    }
+  }
+
   remove(run: Run): boolean {
     const lane = this.#lanes.get(run.lane);
     const at = lane?.indexOf(run) ?? -1;

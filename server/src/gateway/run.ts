@@ -20,6 +20,7 @@ import { Assembly } from './assembly.ts';
 import type { RunEvents, Work } from './host-handle.ts';
 import type { Meter } from './meter.ts';
 import type { Outbox } from './outbox.ts';
+import type { Share } from './sharing.ts';
 
 type HostEvent<K extends keyof typeof hostEvents> = MessageOf<typeof hostEvents, K>;
 type FinalState = Extract<RunState, 'completed' | 'failed' | 'cancelled'>;
@@ -38,6 +39,8 @@ export interface RunOptions {
   /** Whose turn it is in the queue: the key, or where there are none the connection. */
   readonly lane: string;
   readonly work: Work;
+  /** What it brings into a pass with others; undefined for one that runs alone. */
+  readonly share?: Share | undefined;
   readonly outbox: Outbox;
   /** The model's name, for the meter. */
   readonly model: string;
@@ -68,6 +71,9 @@ export class Run implements RunEvents {
   readonly #outcomes: Outcomes;
   /** Those of a generation so far; undefined for a run of one pass. */
   #tokens: number | undefined;
+  #share: Share | undefined;
+  /** Nodes whose logs have come from a shared pass: one that didn't go through tells them again alone. */
+  readonly #logged = new Set<number>();
 
   constructor(options: RunOptions) {
     this.id = options.id;
@@ -79,6 +85,12 @@ export class Run implements RunEvents {
     const { graph, generate } = options.work;
     this.#outcomes = new Outcomes(graph, generate !== undefined);
     this.#tokens = generate && 0;
+    this.#share = options.share;
+  }
+
+  /** What it brings into a pass with others, if it may go with them. */
+  get share(): Share | undefined {
+    return this.#share;
   }
 
   get ended(): boolean {
@@ -91,18 +103,24 @@ export class Run implements RunEvents {
 
   /** `waitMs`: about how long until it begins, where that is known. */
   queued(position: number, waitMs?: number): void {
-    if (this.#position === position) return;
+    if (this.#position === position || this.#begun !== undefined) return;
     this.#position = position;
     this.#enter('queued', { position, waitMs });
   }
 
-  /** Says that the run begins, and gives what the host needs; it isn't kept. */
-  running(): Work | undefined {
+  /** Says that the run begins, and gives what the host needs; it isn't kept, unless the run shares its pass. */
+  running(shared = false): Work | undefined {
     const work = this.#work;
-    this.#work = undefined;
-    this.#begun = performance.now();
-    this.#enter('running', {});
+    if (!shared) this.#work = undefined;
+    if (this.#begun === undefined) this.#enter('running', {});
+    this.#begun ??= performance.now();
     return work;
+  }
+
+  /** The pass that it shared didn't go through; what has come of it stays. From here on it runs alone. */
+  apart(): void {
+    this.#share = undefined;
+    this.#assembly = undefined;
   }
 
   /** From here on the run can only end as `cancelled`, if it has not expired. */
@@ -145,7 +163,8 @@ export class Run implements RunEvents {
   }
 
   log({ node, step, text, value }: HostEvent<'log'>, payload: Uint8Array): void {
-    if (this.ended) return;
+    if (this.ended || this.#logged.has(node)) return;
+    if (this.#share) this.#logged.add(node);
     const { outbox } = this;
     const { byteLength } = payload;
     if (outbox.heldBytes + byteLength <= this.#options.logBytes && outbox.hasRoom(byteLength)) {

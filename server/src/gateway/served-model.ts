@@ -1,13 +1,14 @@
-/** One model that the gateway serves: its description, its queue, its host, and the run in hand. */
-import { type ModelDescription, ModelIndex, type TracewireError } from '@tracewire/protocol';
+/** One model that the gateway serves: its description, its queue, its host, and the run in hand, or those that share a pass. */
+import { type Limits, type ModelDescription, ModelIndex, type TracewireError } from '@tracewire/protocol';
 import type { LoadConfig, Loading, StartHost, Tokens } from './host-handle.ts';
 import { HostKeeper, type HostKeeperOptions } from './host-keeper.ts';
 import type { HostLink } from './host-link.ts';
-import { STUCK_MS } from './limits.ts';
+import { DEFAULT_LIMITS, STUCK_MS, TOGETHER_MS } from './limits.ts';
 import type { Log } from './log.ts';
 import type { Meter } from './meter.ts';
 import { RunQueue } from './queue.ts';
 import type { Run } from './run.ts';
+import { ridersFor } from './sharing.ts';
 import type { Shelf } from './shelf.ts';
 
 export interface ServedModelOptions {
@@ -17,6 +18,8 @@ export interface ServedModelOptions {
   readonly meter?: Meter;
   readonly waitFactor?: number;
   readonly queuedRuns?: number | undefined;
+  /** What a pass over several runs keeps within. */
+  readonly limits?: Pick<Limits, 'nodes' | 'batchTokens' | 'invokes'>;
   /** How long a run may take once it has begun. */
   readonly runMs?: number | undefined;
   /** How long a host may go on after a cancel before it is ended. */
@@ -33,7 +36,10 @@ export class ServedModel {
   readonly #queue: RunQueue;
   readonly #log: Log;
   #index: ModelIndex | undefined;
-  #current: Run | undefined;
+  /** In hand: one, or several in a pass. */
+  #current: readonly Run[] = [];
+  /** What the host calls that. */
+  #pass = '';
   #begun = 0;
   #timer: NodeJS.Timeout | undefined;
   #closed = false;
@@ -88,7 +94,7 @@ export class ServedModel {
 
   /** Whether nobody would miss it now, or it has had its time. */
   get mayUnload(): boolean {
-    if (this.#current || this.#keeper.starting) return false;
+    if (this.#running > 0 || this.#keeper.starting) return false;
     return this.#queue.length === 0 || this.#mustYield;
   }
 
@@ -134,9 +140,10 @@ export class ServedModel {
     if (this.#queue.remove(run)) {
       run.finish('cancelled');
       this.#queue.announce(this.#running);
-    } else if (this.#current === run) {
-      this.#keeper.link?.cancel(run.hostId);
-      this.#watch(run);
+    } else if (this.#current.includes(run)) {
+      // The others of its pass go on, and so does the pass.
+      if (this.#current.length > 1) run.finish('cancelled');
+      if (this.#current.every((one) => one.ended || one === run)) this.#stop();
     }
   }
 
@@ -164,15 +171,15 @@ export class ServedModel {
   }
 
   get #running(): number {
-    return this.#current ? 1 : 0;
+    return this.#current.length;
   }
 
   get #busy(): boolean {
-    return this.#current !== undefined || this.#keeper.link === undefined;
+    return this.#running > 0 || this.#keeper.link === undefined;
   }
 
   #pump(): void {
-    if (this.#current || this.#queue.length === 0 || this.#closed) return;
+    if (this.#running > 0 || this.#queue.length === 0 || this.#closed) return;
     const link = this.#keeper.link;
     if (!link) this.#revive();
     else if (!this.#mustYield) this.#begin(link);
@@ -185,19 +192,53 @@ export class ServedModel {
   #begin(link: HostLink): void {
     const run = this.#queue.shift();
     if (!run) return;
-    this.#current = run;
+    const riders = run.share
+      ? ridersFor(run.share, this.#queue.waiting(), this.#options.limits ?? DEFAULT_LIMITS)
+      : [];
+    for (const rider of riders) this.#queue.take(rider);
+    this.#current = [run, ...riders];
     this.#begun = performance.now();
     this.#usedAt = this.#begun;
+    this.#options.meter?.passBegan(this.name, this.#running);
+    this.#log.debug({ model: this.name, runs: this.#current.map(({ hostId }) => hostId) }, 'pass begins');
+    if (riders.length > 0) this.#beginTogether(link);
+    else this.#beginAlone(link, run);
+  }
+
+  #beginAlone(link: HostLink, run: Run): void {
     const work = run.running();
-    if (!work) return this.#ended(run);
-    this.#log.debug({ model: this.name, run: run.hostId }, 'run begins');
+    if (!work) return this.#ended();
+    this.#pass = run.hostId;
     const { runMs } = this.#options;
     if (runMs !== undefined) this.#timer = setTimeout(() => this.#overdue(run, runMs), runMs).unref();
-    link.run(run.hostId, work, run, () => {
-      this.#keeper.works();
-      this.#queue.took(performance.now() - this.#begun);
-      this.#ended(run);
+    link.run(run.hostId, work, run, () => this.#worked());
+  }
+
+  #beginTogether(link: HostLink): void {
+    const runs = this.#current.flatMap((run) => {
+      const work = run.running(true);
+      return work ? [{ id: run.hostId, work, events: run }] : [];
     });
+    this.#pass = `${runs[0]?.id}+`;
+    const { runMs = Number.POSITIVE_INFINITY } = this.#options;
+    // One of them may take long; alone it is told so, and the others need not wait for it.
+    this.#timer = setTimeout(() => this.#stop(), Math.min(runMs, TOGETHER_MS)).unref();
+    link.runTogether(this.#pass, runs, {
+      ended: () => this.#worked(),
+      apart: (error) => {
+        this.#log.info({ model: this.name, error }, 'runs go apart');
+        this.#keeper.works();
+        this.#goApart();
+        this.#ended();
+      },
+    });
+  }
+
+  /** Those that have not ended begin again, each alone. */
+  #goApart(): void {
+    const left = this.#current.filter((run) => !run.ended);
+    for (const run of left) run.apart();
+    this.#queue.putBack(left);
   }
 
   #overdue(run: Run, runMs: number): void {
@@ -209,19 +250,28 @@ export class ServedModel {
     this.cancel(run);
   }
 
-  /** A host that doesn't come to an end is of no use to the runs that wait. */
-  #watch(run: Run): void {
+  /** Ends the pass. A host that doesn't come to an end is of no use to the runs that wait. */
+  #stop(): void {
+    const pass = this.#pass;
+    this.#keeper.link?.cancel(pass);
     clearTimeout(this.#timer);
     const stuckMs = this.#options.stuckMs ?? STUCK_MS;
     this.#timer = setTimeout(() => {
-      if (this.#current === run) this.#keeper.kill(`it did not stop within ${stuckMs} ms of a cancel`);
+      if (this.#pass === pass) this.#keeper.kill(`it did not stop within ${stuckMs} ms of a cancel`);
     }, stuckMs).unref();
   }
 
-  #ended(run: Run): void {
-    this.#log.debug({ model: this.name, run: run.hostId }, 'run ended');
+  #worked(): void {
+    this.#keeper.works();
+    this.#queue.took((performance.now() - this.#begun) / this.#running);
+    this.#ended();
+  }
+
+  #ended(): void {
+    this.#log.debug({ model: this.name, pass: this.#pass }, 'pass ended');
     clearTimeout(this.#timer);
-    this.#current = undefined;
+    this.#current = [];
+    this.#pass = '';
     this.#usedAt = performance.now();
     this.#pump();
     this.#queue.announce(this.#running);
@@ -245,11 +295,13 @@ export class ServedModel {
   }
 
   #lost(error: TracewireError): void {
-    const run = this.#current;
     clearTimeout(this.#timer);
-    this.#current = undefined;
     this.#options.meter?.hostLost(this.name);
-    run?.finish('failed', { errors: [error.body] });
+    // Which of several it was that the host didn't survive shows when each runs alone.
+    if (this.#running > 1) this.#goApart();
+    else this.#current[0]?.finish('failed', { errors: [error.body] });
+    this.#current = [];
+    this.#pass = '';
     this.#revive();
   }
 

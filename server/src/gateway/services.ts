@@ -3,6 +3,7 @@ import type { Limits } from '@tracewire/protocol';
 import type { Log } from './log.ts';
 import type { Meter } from './meter.ts';
 import type { ServedModel } from './served-model.ts';
+import type { Batching } from './sharing.ts';
 
 export interface Services {
   /** New at every start, so that a client knows that runs of an earlier one are gone. */
@@ -12,6 +13,8 @@ export interface Services {
   /** By name; the first is the default. */
   readonly models: ReadonlyMap<string, ServedModel>;
   readonly limits: Limits;
+  /** For runs that don't say. */
+  readonly batching: Batching;
   readonly helloMs: number;
   /** How long a client may take nothing in of what it was sent. */
   readonly readMs: number;

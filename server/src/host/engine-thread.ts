@@ -31,7 +31,7 @@ export function startEngineThread(): EngineThread {
   };
 }
 
-/** Keeps the flag in step with the commands that pass: `run` clears it, the same run's `cancel` sets it. */
+/** Keeps the flag in step with the commands that pass: a run, or several together, clears it; its `cancel` sets it. */
 export function withCancelFlag(transport: Transport, flag: Int32Array): Transport {
   let current: unknown;
   return {
@@ -39,7 +39,7 @@ export function withCancelFlag(transport: Transport, flag: Int32Array): Transpor
     close: (code, reason) => transport.close(code, reason),
     send(parts) {
       const command = headerOf(parts);
-      if (command?.type === 'run') {
+      if (command?.type === 'run' || command?.type === 'run_together') {
         current = command['run'];
         Atomics.store(flag, 0, 0);
       } else if (command?.type === 'cancel' && command['run'] === current) {

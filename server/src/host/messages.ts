@@ -11,7 +11,7 @@ const run = z.string();
 /** In a generation, and only there. */
 const step = z.optional(uint);
 
-/** Gateway → host. A host runs one run at a time; the gateway sends the next after `done`. */
+/** Gateway → host. A host runs one pass at a time; the gateway sends the next when all its runs are `done`, or it is `apart`. */
 export const hostCommands = {
   /** First and once. `cache` is the folder for prepared models. */
   load: z.strictObject({
@@ -33,6 +33,13 @@ export const hostCommands = {
     describeOnly: z.optional(z.literal(true)),
   }),
   run: z.strictObject({ type: z.literal('run'), run, graph, generate: z.optional(generate) }),
+  /** Several runs in one pass, which has an id of its own; each run's payload in turn, from a multiple of 8 on. */
+  run_together: z.strictObject({
+    type: z.literal('run_together'),
+    run,
+    runs: z.array(z.strictObject({ run, graph, bytes: uint })),
+  }),
+  /** Of a run, or of a pass of several. */
   cancel: z.strictObject({ type: z.literal('cancel'), run }),
   tokenize: z.strictObject({ type: z.literal('tokenize'), request: uint, text: z.string() }),
   detokenize: z.strictObject({ type: z.literal('detokenize'), request: uint, ids: z.array(uint) }),
@@ -64,6 +71,8 @@ export const hostEvents = {
     errors: z.optional(z.array(errorBody)),
     report: z.optional(report),
   }),
+  /** Last of a pass of several that didn't go through: none of its runs has ended, whatever outcomes they have had. */
+  apart: z.strictObject({ type: z.literal('apart'), run, error: z.optional(errorBody) }),
   tokens: z.strictObject({
     type: z.literal('tokens'),
     request: uint,

@@ -20,7 +20,9 @@ import { Engine } from '../engine/engine.ts';
 import type { OnProgress } from '../engine/intake/prepare.ts';
 import type { RunListener } from '../engine/outcomes.ts';
 import type { EngineThreadData } from './engine-thread.ts';
+import { joinRuns, payloadsOf } from './join.ts';
 import { hostCommands, type hostEvents } from './messages.ts';
+import { parted } from './parted.ts';
 import { portTransport } from './port-transport.ts';
 
 type Event = MessageOf<typeof hostEvents>;
@@ -33,6 +35,8 @@ if (!parentPort) throw new Error('worker.ts runs as a worker thread only.');
 const transport = portTransport(parentPort);
 const cancelled = new Int32Array((workerData as EngineThreadData).cancelFlag);
 
+const isCancelled = (): boolean => Atomics.load(cancelled, 0) === 1;
+
 let engine: Engine | undefined;
 let chunkBytes = 0;
 
@@ -41,6 +45,10 @@ const handlers: Handlers<typeof hostCommands> = {
   run: ({ run, graph, generate }, payload) =>
     void runGraph(run, graph, payload, generate).catch((error: unknown) =>
       send({ type: 'done', run, state: 'failed', errors: [toErrorBody(error)] }),
+    ),
+  run_together: ({ run, runs }, payload) =>
+    void runTogether(run, runs, payload).catch((error: unknown) =>
+      send({ type: 'apart', run, error: toErrorBody(error) }),
     ),
   // The flag that engine-thread.ts set has done it already; between runs there is nothing to cancel.
   cancel: () => undefined,
@@ -80,7 +88,6 @@ async function runGraph(
   generate: Generate | undefined,
 ): Promise<void> {
   if (!engine) return send({ type: 'done', run, state: 'failed', errors: [notLoaded()] });
-  const isCancelled = (): boolean => Atomics.load(cancelled, 0) === 1;
   const { constants, feeds } = readGraphTensors(graph, payload);
   const { state, errors, report } = await engine.run(
     graph,
@@ -91,6 +98,34 @@ async function runGraph(
     generate,
   );
   send({ type: 'done', run, state, errors: errors.length > 0 ? [...errors] : undefined, report });
+}
+
+async function runTogether(
+  pass: string,
+  runs: MessageOf<typeof hostCommands, 'run_together'>['runs'],
+  payload: Uint8Array,
+): Promise<void> {
+  if (!engine) return send({ type: 'apart', run: pass, error: notLoaded() });
+  const payloads = payloadsOf(
+    payload,
+    runs.map(({ bytes }) => bytes),
+  );
+  const joined = joinRuns(
+    runs.map(({ graph }, index) => ({
+      graph,
+      constants: readGraphTensors(graph, payloads[index] ?? new Uint8Array()).constants,
+    })),
+  );
+  const names = runs.map(({ run }) => run);
+  const outcome = await engine.runTogether(
+    joined,
+    parted(joined.firsts, (index) => listenerOf(names[index] ?? '')),
+    isCancelled,
+  );
+  if ('apart' in outcome) return send({ type: 'apart', run: pass, error: outcome.apart });
+  for (const [index, report] of outcome.reports.entries()) {
+    send({ type: 'done', run: names[index] ?? '', state: 'completed', report });
+  }
 }
 
 function listenerOf(run: string): RunListener {

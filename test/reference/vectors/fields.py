@@ -272,7 +272,14 @@ MESSAGES = {
             "graph": Map(
                 {"invokes": List(Map({"input": INPUT}), 1, 1024), "nodes": List(Fixed({"kind": "log"}))}
             ),
-            "options?": Map({"deadlineMs?": Uint(1, 1), "detach?": Is(True), "traceparent?": Traceparent()}),
+            "options?": Map(
+                {
+                    "deadlineMs?": Uint(1, 1),
+                    "detach?": Is(True),
+                    "batching?": Enum("exact"),
+                    "traceparent?": Traceparent(),
+                }
+            ),
         },
         "cancel": {"run": Id("r")},
         "ack": {"run": Id("r"), "seq": Uint()},
@@ -286,6 +293,7 @@ MESSAGES = {
             "capabilities": List(Name("c"), 0, 64),
             "opset": Uint(),
             "models": List(Name("m"), 1, 1000),
+            "batching?": Enum("exact"),
             "limits": Map(
                 {**{name: Uint(1, 1) for name in LIMITS}, **{f"{limit}?": Uint() for limit in MORE_LIMITS}}, open=True
             ),
@@ -306,6 +314,7 @@ MESSAGES = {
                     **{name: Uint() for name in REPORT if name != "milliseconds"},
                     "milliseconds": Number(),
                     "stoppedAfter?": Name("h"),
+                    "shared?": Uint(2, 2),
                 }
             ),
         },

@@ -30,9 +30,11 @@ def make_client():
     client("run/options-empty", run_of(options={}), "every option left out")
     client("run/deadline", run_of(options={"deadlineMs": 1}), "the least deadline")
     client("run/detach", run_of(options={"detach": True}), "with the capability detach")
+    for batching in ("exact", "shared"):
+        client(f"run/{batching}", run_of(options={"batching": batching}), "with the capability batching")
     trace = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"
     client("run/traceparent", run_of(options={"traceparent": trace}), "W3C trace context")
-    options = {"deadlineMs": 60000, "detach": True, "traceparent": trace}
+    options = {"deadlineMs": 60000, "detach": True, "batching": "shared", "traceparent": trace}
     client("run/options", run_of(options=options), "all options")
     for port in ("input", "output"):
         client(f"run/read-{port}", run_of({"kind": "read", "place": place(port=port)}), f"reads an {port}")
@@ -79,6 +81,8 @@ def make_server():
     more = {**LIMITS, "resumeMs": 0, "retainMs": 3600000, "invokes": 64, "batchTokens": 4096,
             "intermediateBytes": 2**30, "runMs": 600000, "queuedRuns": 256, "keyRuns": 256, "connections": 256}  # fmt: skip
     names = ["resume", "detach", "invokes"]
+    for batching in ("exact", "shared"):
+        server(f"welcome/{batching}", {**WELCOME, "capabilities": ["batching"], "batching": batching}, "for runs that don't say")
     server("welcome/full", {**WELCOME, "capabilities": names, "limits": more}, "every optional limit")
     server("welcome/other-limit", {**WELCOME, "limits": {**LIMITS, "x": 0}}, "a limit that a client may not know")
     server("welcome/models", {**WELCOME, "models": ["m", "n"]}, "the first is the default")
@@ -129,6 +133,8 @@ def make_server():
     for state, more in (("failed", {"errors": [FULL_ERROR]}), ("cancelled", {})):
         message = {**status, "state": state, **more, "report": REPORT}
         server(f"status/report-{state}", message, "after a pass had begun")
+    message = {**status, "state": "completed", "report": {**REPORT, "shared": 2}}
+    server("status/report-shared", message, "in one pass with another run")
     early = {**REPORT, "milliseconds": 0, "stoppedAfter": "h.0"}
     server("status/report-early", {**status, "state": "completed", "report": early}, "stopped early")
     server("value", value_of(tensor("float32", [2, 2], [1, -2, 0.5, 3])), "whole: `bytes` is the payload's length")

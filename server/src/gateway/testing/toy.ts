@@ -5,6 +5,7 @@ import { DEFAULT_LIMITS } from '../limits.ts';
 import { SILENT } from '../log.ts';
 import type { ResultStore } from '../result-store.ts';
 import { ServedModel } from '../served-model.ts';
+import type { Batching } from '../sharing.ts';
 import { type Answer, type ScriptedHost, scriptedHosts } from './scripted-host.ts';
 import { TestClient } from './test-client.ts';
 
@@ -29,6 +30,7 @@ interface ToyOptions {
   readonly stuckMs?: number;
   readonly results?: ResultStore;
   readonly readMs?: number;
+  readonly batching?: Batching;
 }
 
 export async function toy({
@@ -37,6 +39,7 @@ export async function toy({
   helloMs,
   results,
   readMs,
+  batching,
   ...rest
 }: ToyOptions = {}): Promise<Toy> {
   const { start, hosts } = scriptedHosts(answer);
@@ -64,6 +67,7 @@ export async function toy({
     version: '0.0.0',
     limits: { ...DEFAULT_LIMITS, ...limits },
     results,
+    batching,
     ...(helloMs === undefined ? {} : { helloMs }),
     ...(readMs === undefined ? {} : { readMs }),
   });
