@@ -27,9 +27,10 @@ export {
   type PrintOptions,
   type TraceOptions,
 } from './model.ts';
+export type { AnyModel, ModelTypes, TypedList, TypedModule, TypedRoot } from './model-types.ts';
 export type { InputsOf, ModuleInputs } from './module-inputs.ts';
 export type { ModuleSource } from './module-source.ts';
-export type { KnownModules, Module, ModuleList, TensorModule } from './module-types.ts';
+export type { KnownModules, Module, ModuleList, ModulePlaces, TensorModule } from './module-types.ts';
 export type { Nested } from './nested.ts';
 export type { OperandLike } from './operands.ts';
 export type { Place } from './place.ts';

@@ -29,6 +29,7 @@ import {
 import { isFeeds, type TraceInput, toInput } from './input.ts';
 import { localEndpoint } from './local.ts';
 import { CallSite } from './location.ts';
+import type { AnyModel, BatchOf, StepTraceOf, TraceOf } from './model-types.ts';
 import {
   A_BATCHING,
   A_BOOLEAN,
@@ -87,9 +88,10 @@ const GENERATE_OPTIONS = { ...TRACE_OPTIONS, onToken: A_FUNCTION };
 
 /**
  * A language model on a server, or in this process. It connects on first use and again after a loss; an idle
- * connection does not keep a Node process alive. `close()` ends it, as does `await using`.
+ * connection does not keep a Node process alive. `close()` ends it, as does `await using`. `M` is for the editor: the
+ * name of a model whose types `tracewire types` wrote, or that type itself.
  */
-export class LanguageModel {
+export class LanguageModel<const M extends string | object = AnyModel> {
   /** The model's name on the server; with `remote: false` an embedded model's name or a model's folder. */
   readonly name: string;
   /** Text to tokens and back. */
@@ -100,7 +102,7 @@ export class LanguageModel {
   #edits: readonly Edit[] = [];
 
   /** Throws `bad_input` or `unknown_option`. */
-  constructor(name: string, options: LanguageModelOptions = {}) {
+  constructor(name: M extends string ? M : string, options: LanguageModelOptions = {}) {
     if (typeof name !== 'string' || name === '') {
       throw localError('bad_input', `A model’s name is text, not ${name === '' ? 'empty' : describe(name)}.`);
     }
@@ -117,11 +119,11 @@ export class LanguageModel {
    * in it filled. Rejects with a `TraceError` that has the lines of the program: all static errors at once, or why the
    * run failed. A value that never came to be is no rejection: reading it throws.
    */
-  trace<T>(input: TraceInput, fn: (m: Trace) => T): Promise<T>;
-  trace<T>(input: TraceInput, options: TraceOptions, fn: (m: Trace) => T): Promise<T>;
+  trace<T>(input: TraceInput, fn: (m: TraceOf<M>) => T): Promise<T>;
+  trace<T>(input: TraceInput, options: TraceOptions, fn: (m: TraceOf<M>) => T): Promise<T>;
   /** Several prompts in one pass, each added by `t.invoke`. */
-  trace<T>(fn: (t: Batch) => T): Promise<T>;
-  trace<T>(options: TraceOptions, fn: (t: Batch) => T): Promise<T>;
+  trace<T>(fn: (t: BatchOf<M>) => T): Promise<T>;
+  trace<T>(options: TraceOptions, fn: (t: BatchOf<M>) => T): Promise<T>;
   async trace<T>(...written: readonly unknown[]): Promise<T> {
     const site = new CallSite();
     try {
@@ -142,10 +144,11 @@ export class LanguageModel {
   generate<T = undefined>(
     input: TraceInput,
     options: GenerateOptions,
-    fn?: (m: StepTrace) => T,
+    fn?: (m: StepTraceOf<M>) => T,
   ): Generation<T> {
     const site = new CallSite();
-    return new Generation((take, tokens) => this.#generate(input, options, fn, site, take, tokens));
+    const written = fn as ((m: StepTrace) => T) | undefined;
+    return new Generation((take, tokens) => this.#generate(input, options, written, site, take, tokens));
   }
 
   async #generate<T>(
@@ -183,10 +186,10 @@ export class LanguageModel {
    * (`server()` tells: `limits.retainMs`). Resolves when the server has taken it in; `wait()` then does what `trace`
    * does. Rejects with what is wrong with the trace, as `trace` does.
    */
-  start<T>(input: TraceInput, fn: (m: Trace) => T): Promise<DetachedRun<T>>;
-  start<T>(input: TraceInput, options: TraceOptions, fn: (m: Trace) => T): Promise<DetachedRun<T>>;
-  start<T>(fn: (t: Batch) => T): Promise<DetachedRun<T>>;
-  start<T>(options: TraceOptions, fn: (t: Batch) => T): Promise<DetachedRun<T>>;
+  start<T>(input: TraceInput, fn: (m: TraceOf<M>) => T): Promise<DetachedRun<T>>;
+  start<T>(input: TraceInput, options: TraceOptions, fn: (m: TraceOf<M>) => T): Promise<DetachedRun<T>>;
+  start<T>(fn: (t: BatchOf<M>) => T): Promise<DetachedRun<T>>;
+  start<T>(options: TraceOptions, fn: (t: BatchOf<M>) => T): Promise<DetachedRun<T>>;
   async start<T>(...written: readonly unknown[]): Promise<DetachedRun<T>> {
     const site = new CallSite();
     try {
@@ -202,8 +205,12 @@ export class LanguageModel {
    * Follows a run that `start` began, here or in another process, from its first message on. `fn` is the function that
    * `start` was given: it tells which values the run saves. Rejects with `run_lost` where the server has the run no more.
    */
-  attach<T>(run: string, fn: (m: Trace & Batch) => T): Promise<DetachedRun<T>>;
-  attach<T>(run: string, options: AttachOptions, fn: (m: Trace & Batch) => T): Promise<DetachedRun<T>>;
+  attach<T>(run: string, fn: (m: TraceOf<M> & BatchOf<M>) => T): Promise<DetachedRun<T>>;
+  attach<T>(
+    run: string,
+    options: AttachOptions,
+    fn: (m: TraceOf<M> & BatchOf<M>) => T,
+  ): Promise<DetachedRun<T>>;
   async attach<T>(run: string, ...rest: readonly unknown[]): Promise<DetachedRun<T>> {
     const site = new CallSite();
     try {

@@ -1,6 +1,6 @@
 /**
- * What modules look like to TypeScript. A model's real tree is known only at run time, so any name is allowed;
- * the names of common architectures are listed, for completion and for `noUncheckedIndexedAccess`.
+ * What modules look like to TypeScript where the model's own types aren't there (model-types.ts): any name is allowed,
+ * and the names of common architectures are listed, for completion and for `noUncheckedIndexedAccess`.
  */
 import type { InputsOf } from './module-inputs.ts';
 import type { ModuleSource } from './module-source.ts';
@@ -9,8 +9,8 @@ import type { Place } from './place.ts';
 import type { SavedValue, Tensor } from './tensor.ts';
 import type { TracedValue } from './traced.ts';
 
-/** Our names on every module; a module of the model with the same name is reached by `get`. */
-export interface ModuleApi<V extends SavedValue> {
+/** What every module has of itself. */
+export interface ModulePlaces<V extends SavedValue> {
   /** Runs the module on a value instead of its input; its own hooks stay silent. */
   (input: OperandLike): TracedValue;
   /** What the module gives: a tensor, or a tuple whose first member flows on. */
@@ -26,6 +26,10 @@ export interface ModuleApi<V extends SavedValue> {
    * the first, and the others have no value; a tuple is all of them. Hooks inside are not reached.
    */
   skip(value: OperandLike): void;
+}
+
+/** Our names on every module; a module of the model with the same name is reached by `get`. */
+export interface ModuleApi<V extends SavedValue> extends ModulePlaces<V> {
   /** A module by its path from here: `m.get('transformer.h.0')`. */
   get(path: string): Module;
   /** A member of a list of modules; negative indices count from the end. */
@@ -37,8 +41,12 @@ export interface ModuleApi<V extends SavedValue> {
 }
 
 /** A module whose children are reached by their names in the checkpoint. */
-export type Module<V extends SavedValue = SavedValue> = ModuleApi<V> &
-  KnownModules & { readonly [segment: string]: Module };
+export type Module<V extends SavedValue = SavedValue> = ModuleApi<V> & KnownModules & OtherModules;
+
+/** Any other name. An interface, for an object type written out in `Module` itself is lost where TypeScript meets it again. */
+interface OtherModules {
+  readonly [segment: string]: Module;
+}
 
 /** A list of blocks: by number, by `at(-1)`, or in a loop. */
 export type ModuleList = Module &
@@ -51,7 +59,7 @@ type Digit = '0' | '1' | '2' | '3' | '4' | '5' | '6' | '7' | '8' | '9';
 /** A module that gives one tensor. */
 export type TensorModule = Module<Tensor>;
 
-/** Names of common architectures. Add a model's own by declaration merging. */
+/** Names of common architectures. A model's own types take their place: see model-types.ts. */
 export interface KnownModules {
   // GPT-2
   readonly transformer: Module;

@@ -20,7 +20,7 @@ export type { NodeType, TensorType } from './node-type.ts';
 export * from './operators.ts';
 export * from './outcomes.ts';
 export * from './payload.ts';
-export { printTree, type TreeOptions } from './print-tree.ts';
+export { describeOutputs, printTree, type TreeOptions } from './print-tree.ts';
 export * from './steps.ts';
 export * from './tensor.ts';
 export * from './transport.ts';

@@ -111,7 +111,7 @@ class TreePrinter {
     const [input, ...others] = inputs;
     const takes = input ? describeTensor(input) : this.#dim('no input: nothing flows in');
     const more = others.length > 0 ? ` (and ${plural(others.length, 'more', 'more')})` : '';
-    return [`${name}${takes}${more} → ${given(outputs)}`, ...this.#sources(module)];
+    return [`${name}${takes}${more} → ${describeOutputs(outputs)}`, ...this.#sources(module)];
   }
 
   #sources(module: ModuleDescription): string[] {
@@ -137,8 +137,8 @@ class TreePrinter {
   }
 }
 
-/** A tuple in brackets; members that look alike, as a cache's do, once with their number. */
-function given(outputs: readonly PortDescription[]): string {
+/** What a module gives: a tuple in brackets; members that look alike, as a cache's do, once with their number. */
+export function describeOutputs(outputs: readonly PortDescription[]): string {
   const runs: { type: string; count: number }[] = [];
   for (const type of outputs.map((output) => describeTensor(output))) {
     const last = runs.at(-1);

@@ -1,12 +1,14 @@
 /** `tracewire tree`: a model's modules with what each takes and gives, and where a hook can't fire. */
 import { resolve } from 'node:path';
 import { type ModelDescription, nearest, printTree, TracewireError } from '@tracewire/protocol';
+import type { Command } from 'commander';
+import { defaultCache } from '../cache-folder.ts';
 import { DEFAULT_LIMITS } from '../gateway/limits.ts';
-import { resolveModel } from '../gateway/models.ts';
+import { DEFAULT_MODEL, resolveModel } from '../gateway/models.ts';
 import { createLogger } from './logger.ts';
 import { loadingProgress } from './progress.ts';
 
-export interface TreeOptions {
+interface TreeOptions {
   readonly cache: string;
   /** The description as data instead. */
   readonly json: boolean;
@@ -14,8 +16,21 @@ export interface TreeOptions {
   readonly module?: string;
 }
 
+export function addTree(parent: Command): void {
+  parent
+    .command('tree')
+    .description('Shows a model’s modules: what each takes and gives, and where a hook can’t fire.')
+    .argument('[model]', 'a model folder, NAME=FOLDER, or the embedded tiny-gpt2', DEFAULT_MODEL)
+    .option('--module <path>', 'this module and what is inside it alone')
+    .option('--sources', 'list the values that each module makes on its way', false)
+    .option('--json', 'the whole description as JSON', false)
+    .option('--cache <folder>', 'folder for prepared models', defaultCache())
+    .addHelpText('after', '\nExample:\n  $ tracewire tree ./gpt2 --module transformer.h.0 --sources')
+    .action(tree);
+}
+
 /** Throws `model_not_found`, `model_invalid`, `model_unsupported` or `unknown_module`. */
-export async function tree(model: string, options: TreeOptions): Promise<void> {
+async function tree(model: string, options: TreeOptions): Promise<void> {
   const { name, folder } = resolveModel(model);
   const terminal = process.stderr.isTTY === true;
   // Only what is to be shown needs the runtime in memory.
