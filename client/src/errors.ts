@@ -2,7 +2,7 @@
  * The errors users meet. All are `TracewireError`s with a code of the protocol's table; a `TraceError` adds the
  * user's source lines, a `ValueNotSetError` is thrown by reading a saved value that never came to be.
  */
-import { type ErrorBody, type ErrorCode, NEVER_SET, TracewireError } from '@tracewire/protocol';
+import { type ErrorBody, type ErrorCode, errorPage, NEVER_SET, TracewireError } from '@tracewire/protocol';
 import { CallSite, formatLocation, type SourceLocation } from './location.ts';
 
 /** An error and the line of the user's program that made it. */
@@ -19,7 +19,7 @@ export class TraceError extends TracewireError {
   constructor(errors: readonly [LocatedError, ...LocatedError[]], options?: ErrorOptions) {
     super(errors[0].body, options);
     this.errors = errors;
-    this.message = describeAll(errors);
+    this.message = `${describeAll(errors)}${seePages(errors.map(({ body }) => body))}`;
   }
 }
 
@@ -35,8 +35,15 @@ export class ValueNotSetError extends TracewireError {
     const full = { ...body, message: accessMessage(body) };
     super(full);
     this.location = location;
-    if (location) this.message = `${full.message}\n    saved at ${formatLocation(location)}`;
+    const saved = location ? `\n    saved at ${formatLocation(location)}` : '';
+    this.message = `${full.message}${saved}${seePages([body])}`;
   }
+}
+
+/** A line with the pages about these errors, each once. */
+function seePages(bodies: readonly ErrorBody[]): string {
+  const pages = new Set(bodies.flatMap(({ code }) => errorPage(code) ?? []));
+  return pages.size === 0 ? '' : `\n    see ${[...pages].join(', ')}`;
 }
 
 function accessMessage(body: ErrorBody): string {

@@ -1,5 +1,6 @@
 /** Operations on several values at once. */
 import { localError } from './errors.ts';
+import { moduleFacts } from './module-registry.ts';
 import { Operand, RECORDER } from './operand.ts';
 import type { OperandLike } from './operands.ts';
 import type { Recorder } from './recorder.ts';
@@ -32,6 +33,11 @@ function recorderOf(values: readonly OperandLike[], name: string): Recorder {
   const operand = values.find((value) => value instanceof Operand);
   if (operand instanceof Operand) return operand[RECORDER];
   const saved = values.some((value) => value instanceof Saved);
+  const module = values.map(moduleFacts).find((facts) => facts?.path !== undefined);
+  if (module) {
+    const path = module.path === '' ? 'm' : `m.${module.path}`;
+    throw localError('misuse', `${path} is a module, not a value: ${name} wants ${path}.output.`);
+  }
   const advice = saved ? 'Give it the value itself, not its saved handle.' : 'Make one with m.constant(…).';
   throw localError('misuse', `${name} needs at least one value of the trace. ${advice}`);
 }

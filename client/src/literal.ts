@@ -1,13 +1,14 @@
 /** Literals in a trace: numbers and nested arrays take the other operand's dtype, typed arrays keep their own. */
 import { type Dtype, type TensorData, type TensorLike, zeros } from '@tracewire/protocol';
 import { flatten, isScalar, type Nested } from './nested.ts';
+import { Operand } from './operand.ts';
 import { scalarFault, writeScalar } from './scalar.ts';
 import { Tensor } from './tensor.ts';
 
 /** Anything that is data already; a typed array is a tensor of one axis. */
 export type Literal = Nested | TensorData | Tensor;
 
-export type LiteralFault = { readonly code: 'wrong_dtype' | 'wrong_dims'; readonly fault: string };
+export type LiteralFault = { readonly code: 'wrong_dtype' | 'wrong_dims' | 'misuse'; readonly fault: string };
 
 export function isLiteral(value: unknown): value is Literal {
   return (
@@ -34,7 +35,15 @@ export function literalTensor(literal: Literal, dtype: Dtype): TensorLike | Lite
 
 function nestedTensor(nested: Nested, dtype: Dtype): TensorLike | LiteralFault {
   const flat = flatten(nested);
-  if ('fault' in flat) return { code: 'wrong_dims', fault: flat.fault };
+  if ('fault' in flat) {
+    const elements = Array.isArray(nested) ? nested.flat(Number.POSITIVE_INFINITY) : [];
+    if (!elements.some((element: unknown) => element instanceof Operand))
+      return { code: 'wrong_dims', fault: flat.fault };
+    return {
+      code: 'misuse',
+      fault: 'a placeholder is an element of it. Join values by stack([a, b]) or concat([a, b])',
+    };
+  }
   const tensor = zeros(dtype, flat.dims);
   for (const [position, element] of flat.elements.entries()) {
     const fault = scalarFault(element, dtype);

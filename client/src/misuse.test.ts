@@ -2,7 +2,7 @@
 import { inspect } from 'node:util';
 import { expect, test } from 'vitest';
 import { written } from '../test/written.ts';
-import { concat, type Saved, type Trace, type TracedValue, TraceError } from './index.ts';
+import { concat, type Saved, type Tensor, type Trace, type TracedValue, TraceError } from './index.ts';
 import { formatLocation } from './location.ts';
 
 function errorOf(fn: (m: Trace) => unknown): TraceError {
@@ -13,6 +13,14 @@ function errorOf(fn: (m: Trace) => unknown): TraceError {
     throw error;
   }
   throw new Error('nothing was thrown');
+}
+
+/** What users put values into. */
+class Holder {
+  readonly held: unknown;
+  constructor(held: unknown) {
+    this.held = held;
+  }
 }
 
 const codesOf = (fn: (m: Trace) => unknown): string[] => errorOf(fn).errors.map(({ body }) => body.code);
@@ -114,6 +122,55 @@ test.each<[string, (m: Trace) => unknown, RegExp]>([
   ['bad selector', (m) => m.lm_head.output.slice('1-2'), /selector for axis 0 is "1-2"/],
   ['step 0', (m) => m.lm_head.output.slice([0, 1, 0]), /step for axis 0 is 0/],
   ['bad dtype', (m) => m.lm_head.output.cast('float31' as never), /Did you mean float32/],
+  [
+    'awaiting in it',
+    async (m) => void (await m.lm_head.output),
+    /Leave async and await out of it, \.save\(\)/,
+  ],
+  [
+    'a generator',
+    function* (m) {
+      yield m.lm_head.output.save();
+    },
+    /Leave the \* out/,
+  ],
+  [
+    'branching',
+    (m) => ((m.lm_head.output as unknown as number) > 1 ? 1 : 2),
+    /instead of if.*where\(condition, a, b\)/,
+  ],
+  [
+    'an index into an array',
+    (m) => [1, 2][m.lm_head.output.argmax() as unknown as number],
+    /as an index, m\.op\("Gather"/,
+  ],
+  [
+    'a selector',
+    (m) => m.lm_head.output.slice(m.lm_head.output.argmax() as never),
+    /m\.op\("Gather", \[value, index\], \{ axis: 0 \}\)/,
+  ],
+  [
+    'an array of placeholders',
+    (m) => m.lm_head.output.add([m.lm_head.output as never, 1]),
+    /stack\(\[a, b\]\)/,
+  ],
+  ['modules to concat', (m) => concat([m.lm_head, m.lm_head] as never), /concat wants m\.lm_head\.output/],
+  ['reading numbers', (m) => (m.lm_head.output as unknown as Tensor).toArray(), /\.value\.toArray\(\)/],
+  ['a handle as a number', (m) => (m.lm_head.output.save() as unknown as number) + 1, /\.value\.item\(\)/],
+  [
+    'leaving in an array in an object',
+    (m) => ({ a: [{ logits: m.lm_head.output }] }),
+    /returned a\.0\.logits is a placeholder/,
+  ],
+  ['leaving in a map', (m) => new Map([['logits', m.lm_head.output]]), /returned logits is a placeholder/],
+  ['leaving in a set', (m) => new Set([m.lm_head.output]), /returned 0 is a placeholder/],
+  [
+    'leaving in an object of one’s own',
+    (m) => new Holder(m.lm_head.output),
+    /returned held is a placeholder/,
+  ],
+  ['a module that leaves', (m) => ({ head: m.lm_head }), /returned head is a module.*\.output\.save\(\)/],
+  ['sources that leave', (m) => m.transformer.h[0].attn.source, /is a list of places/],
 ])('misuse: %s', (_, fn, message) => {
   const error = errorOf(fn);
   expect(error.message).toMatch(message);

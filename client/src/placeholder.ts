@@ -52,8 +52,8 @@ const NO_VALUE = 'A placeholder has no value while the trace is written.';
 export function refuseCoercion(hint: string): never {
   const advice =
     hint === 'string'
-      ? 'To print it when the trace runs, write .log("text"); to have it afterwards, .save() and read .value.'
-      : 'Write .add(…), .sub(…), .mul(…), .div(…) for arithmetic and .gt(…), .lt(…), .eq(…) to compare; choose between values with where(condition, a, b).';
+      ? 'To print it when the trace runs, write .log("text"); to have it afterwards, .save() and read .value; as an index, m.op("Gather", [values, index]).'
+      : 'Write .add(…), .sub(…), .mul(…), .div(…) for arithmetic and .gt(…), .lt(…), .eq(…) to compare; instead of if, choose between values with where(condition, a, b).';
   throw localError('misuse', `${NO_VALUE} ${advice}`);
 }
 
@@ -86,6 +86,9 @@ const ABSENT: Readonly<Record<string, string>> = {
   dtype: 'Its dtype is known when the trace runs: .save() it and read .value.dtype.',
   set: 'A computed value can’t be set. Write to a place: m.….output.set(value), or .output.slice(…).set(value).',
   stop: 'The pass stops at a place: write m.….output.stop().',
+  data: 'Its numbers are known when the trace runs: .save() it and read .value.data.',
+  item: 'Its number is known when the trace runs: .save() it and read .value.item().',
+  toArray: 'Its numbers are known when the trace runs: .save() it and read .value.toArray().',
   map: 'It can’t be mapped element by element: use the operations, which act on whole tensors.',
 };
 

@@ -3,8 +3,8 @@ import type { ErrorBody, Generate } from '@tracewire/protocol';
 import { type Batch, createRoot } from './batch.ts';
 import { TraceError } from './errors.ts';
 import type { StartInput } from './input.ts';
+import { whatLeaves } from './leaving.ts';
 import type { CallSite } from './location.ts';
-import { Operand } from './operand.ts';
 import { Recorder, type Recording } from './recorder.ts';
 import type { Slot } from './saved.ts';
 import type { StepApi } from './step-api.ts';
@@ -91,16 +91,13 @@ function checkResult(recorder: Recorder, result: unknown, site: CallSite): void 
   const report = (message: string): void =>
     recorder.fail([{ body: { code: 'misuse', message }, location: site.location }]);
   if (isThenable(result)) report(refuseThenable(result, 'The trace’s function'));
-  for (const [name, value] of entriesOf(result)) {
-    if (!(value instanceof Operand)) continue;
-    const what = name === '' ? 'The returned value' : `The returned ${name}`;
-    report(`${what} is a placeholder, which has no value after the trace. Return what .save() gives.`);
-  }
+  else if (isGenerator(result)) {
+    report(
+      'The trace’s function is a generator, so nothing in it has run. Leave the * out: it is called once.',
+    );
+  } else for (const message of whatLeaves(result)) report(message);
 }
 
-/** What was returned, and the fields of a plain object or array. */
-function entriesOf(result: unknown): [string, unknown][] {
-  if (result instanceof Operand || typeof result !== 'object' || result === null) return [['', result]];
-  const plain = Array.isArray(result) || Object.getPrototypeOf(result) === Object.prototype;
-  return plain ? Object.entries(result) : [];
+function isGenerator(value: unknown): boolean {
+  return Object.prototype.toString.call(value) === '[object Generator]';
 }

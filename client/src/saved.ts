@@ -100,6 +100,17 @@ export class Saved<T> {
     return outcome && 'error' in outcome ? outcome.error.body : undefined;
   }
 
+  /** `saved + 1` and `saved > 1` would go by its text; so do templates, which is what text is for. */
+  [Symbol.toPrimitive](hint: string): string {
+    if (hint === 'string') return this.toString();
+    const message = `${this.label} is a saved handle, no number. Read .value after the trace: .value.item(), .value.at(…).`;
+    throw localError('misuse', message);
+  }
+
+  toJSON(): unknown {
+    return this.value;
+  }
+
   toString(): string {
     const { steps } = this.#slot;
     if (steps && !this.#slot.outcome) return `Saved(${this.label}: ${steps.slots.size} steps so far)`;

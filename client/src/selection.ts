@@ -1,6 +1,7 @@
 /** Selections as users write them, `h.slice(0, -1)` or `h.slice(null, [2, null])`, made into the protocol's. */
 import type { AxisIndices, AxisRange, Selection } from '@tracewire/protocol';
 import { localError } from './errors.ts';
+import { Operand } from './operand.ts';
 import { describe } from './options.ts';
 
 /**
@@ -85,6 +86,10 @@ function integer(value: unknown, axis: number): number {
 }
 
 function badSelector(value: unknown, axis: number): Error {
+  if (value instanceof Operand) {
+    const message = `The selector for axis ${axis} is a placeholder, and a selection is fixed when the trace is written. Write m.op("Gather", [value, index], { axis: ${axis} }), or op "GatherElements" or "Where".`;
+    return localError('misuse', message);
+  }
   const got =
     typeof value === 'number' || typeof value === 'string' ? JSON.stringify(value) : describe(value);
   const wanted =

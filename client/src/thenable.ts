@@ -8,5 +8,5 @@ export function isThenable(value: unknown): boolean {
 /** What to say of it. It may fail on its own, and nobody is going to look. */
 export function refuseThenable(value: unknown, what: string): string {
   Promise.resolve(value).catch(() => undefined);
-  return `${what} is async. It only writes the trace down, so nothing in it can be awaited.`;
+  return `${what} is async. It only writes the trace down, so nothing in it can be awaited. Leave async and await out of it, .save() what you want, and read .value after the await of the trace.`;
 }

@@ -178,6 +178,11 @@ export function isRetryable(code: ErrorCode): boolean {
 export const ACCESS_CODES = ['not_reached', 'unset', 'failed', 'too_large', 'cancelled'] as const;
 export type AccessCode = (typeof ACCESS_CODES)[number];
 
+/** The page of the project's documentation about a code; none for a code that only the peer knows. */
+export function errorPage(code: string): string | undefined {
+  return Object.hasOwn(ERROR_CODES, code) ? `docs/errors/${code}.md` : undefined;
+}
+
 /** An error as it crosses the wire: data only, no stack. */
 export interface ErrorBody {
   readonly code: ErrorCode;
@@ -232,6 +237,11 @@ export class TracewireError extends Error {
 
   get code(): ErrorCode {
     return this.body.code;
+  }
+
+  /** The page about it, as `docs/errors/unknown_module.md`. */
+  get page(): string | undefined {
+    return errorPage(this.code);
   }
 }
 

@@ -5,6 +5,7 @@
 import { readFileSync, writeFileSync } from 'node:fs';
 import { pathToFileURL } from 'node:url';
 import { DTYPE_NAMES, DTYPES, ERROR_CODES, inputDtypes, isRetryable, OPERATORS } from '@tracewire/protocol';
+import { errorIndex, INDEX, pageOf, withOpenings } from './error-pages.mjs';
 import { walkthrough } from './walkthrough.mjs';
 
 export const PAGE = new URL('../../docs/PROTOCOL.md', import.meta.url);
@@ -111,4 +112,6 @@ function errorTable() {
 
 if (process.argv[1] && import.meta.url === pathToFileURL(process.argv[1]).href) {
   writeFileSync(PAGE, withTables(readFileSync(PAGE, 'utf8')));
+  writeFileSync(INDEX, errorIndex());
+  for (const [code, text] of withOpenings()) writeFileSync(pageOf(code), text);
 }

@@ -6,7 +6,9 @@ import { VERSION } from '../version.ts';
 import { addConfig } from './config-command.ts';
 import { addConformance } from './conformance-command.ts';
 import { addKeys } from './keys.ts';
+import { addModels } from './models.ts';
 import { addServe } from './serve-command.ts';
+import { addStatus } from './status.ts';
 import { addTree } from './tree.ts';
 import { addTypes } from './types.ts';
 
@@ -17,6 +19,8 @@ const FAILURE = 1;
 /** In the order of the help. */
 const COMMANDS: readonly ((parent: Command) => void)[] = [
   addServe,
+  addModels,
+  addStatus,
   addTree,
   addTypes,
   addKeys,
@@ -41,6 +45,7 @@ function report(error: unknown): number {
     for (let { cause } = error.body; cause; cause = cause.cause) {
       process.stderr.write(`  because: ${cause.code}: ${cause.message}\n`);
     }
+    if (error.page) process.stderr.write(`  see ${error.page}\n`);
     return error.code === 'bad_configuration' || error.code === 'unknown_option' ? USAGE : FAILURE;
   }
   process.stderr.write(`tracewire: ${error instanceof Error ? error.stack : String(error)}\n`);

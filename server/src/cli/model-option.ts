@@ -4,6 +4,8 @@ import { type Command, Option } from 'commander';
 import { defaultCache } from '../cache-folder.ts';
 import { DEFAULT_MODEL, resolveModel } from '../gateway/models.ts';
 
+export const DEFAULT_URL = 'ws://127.0.0.1:7331';
+
 export interface ModelOptions {
   /** A server's address; without it the model runs here. */
   readonly url?: string;

@@ -3,6 +3,7 @@ import { readdirSync, statSync } from 'node:fs';
 import { basename, join, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { nearest, TracewireError } from '@tracewire/protocol';
+import { pulledModels } from '../cache-folder.ts';
 
 /** Models that come with the package. */
 const EMBEDDED: Readonly<Record<string, string>> = {
@@ -37,9 +38,28 @@ export function resolveModel(value: string): ModelSource {
   const embedded = EMBEDDED[value];
   if (embedded !== undefined) return { name: value, folder: embedded };
   if (isFolder(value)) return { name: basename(resolve(value)), folder: resolve(value) };
+  const pulled = isHubName(value) ? join(pulledModels(), value) : undefined;
+  if (pulled !== undefined && isFolder(pulled)) return { name: basename(pulled), folder: pulled };
   const equals = value.indexOf('=');
   if (equals >= 0) return named(value.slice(0, equals), value.slice(equals + 1));
   throw notFound(value);
+}
+
+/** `OWNER/NAME`, as the hub calls its models. */
+export function isHubName(value: string): boolean {
+  return /^[\w-][\w.-]*\/[\w-][\w.-]*$/.test(value) && !value.includes('..');
+}
+
+/** What `resolveModel` knows by name: the embedded models, and those that were pulled. */
+export function localModels(): ModelSource[] {
+  const embedded = Object.entries(EMBEDDED).map(([name, folder]) => ({ name, folder }));
+  const root = pulledModels();
+  const folders = (path: string): string[] =>
+    isFolder(path) ? readdirSync(path).filter((name) => isFolder(join(path, name))) : [];
+  const pulled = folders(root).flatMap((owner) =>
+    folders(join(root, owner)).map((name) => ({ name: `${owner}/${name}`, folder: join(root, owner, name) })),
+  );
+  return [...embedded, ...pulled.filter(({ name }) => isHubName(name))];
 }
 
 function named(name: string, folder: string): ModelSource {
