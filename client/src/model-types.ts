@@ -7,7 +7,7 @@ import type { TraceInput } from './input.ts';
 import type { Module, ModulePlaces } from './module-types.ts';
 import type { StepApi } from './step-api.ts';
 import type { SavedValue } from './tensor.ts';
-import type { TraceApi } from './trace-context.ts';
+import type { TraceApi, TraceMembers } from './trace-context.ts';
 import type { TracedValue } from './traced.ts';
 
 /** Models whose trees are known, by name; declaration files add to it. */
@@ -55,7 +55,10 @@ type RootOf<M> =
   unknown extends M ? Module : M extends keyof ModelTypes ? ModelTypes[M] : M extends string ? Module : M;
 
 /** What a trace's function gets. */
-export type TraceOf<M> = RootOf<M> & TraceApi;
+export type TraceOf<M> = RootOf<M> & TraceMembers;
+
+/** What an edit's function gets. */
+export type EditTraceOf<M> = RootOf<M> & Omit<TraceApi, 'report'>;
 
 /** What the function of a trace without a prompt of its own gets. */
 export interface BatchOf<M> extends Omit<Batch, 'invoke'> {

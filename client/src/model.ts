@@ -29,7 +29,7 @@ import {
 import { isFeeds, type TraceInput, toInput } from './input.ts';
 import { localEndpoint } from './local.ts';
 import { CallSite } from './location.ts';
-import type { AnyModel, BatchOf, StepTraceOf, TraceOf } from './model-types.ts';
+import type { AnyModel, BatchOf, EditTraceOf, StepTraceOf, TraceOf } from './model-types.ts';
 import {
   A_BATCHING,
   A_BOOLEAN,
@@ -229,11 +229,11 @@ export class LanguageModel<const M extends string | object = AnyModel> {
    * edited one shares its connection, and may be edited further. What is wrong with an edit is told by the first
    * trace, with the edit's line. `data` is what `exportEdits` gave, here or elsewhere: all edits of a model.
    */
-  edit(fn: (m: EditTrace) => void): LanguageModel;
-  edit(data: EditsData): LanguageModel;
-  edit(written: ((m: EditTrace) => void) | EditsData): LanguageModel {
+  edit(fn: (m: EditTraceOf<M>) => void): LanguageModel<M>;
+  edit(data: EditsData): LanguageModel<M>;
+  edit(written: ((m: never) => void) | EditsData): LanguageModel<M> {
     const site = new CallSite();
-    const made = typeof written === 'function' ? [written] : fromData(written);
+    const made = typeof written === 'function' ? [written as (m: EditTrace) => void] : fromData(written);
     return this.#withEdits([...this.#edits, ...made.map((from) => new Edit(from, site))]);
   }
 
@@ -243,7 +243,7 @@ export class LanguageModel<const M extends string | object = AnyModel> {
   }
 
   /** The model without these edits, or without any. Throws `misuse` for one that it doesn't have. */
-  withoutEdits(...edits: readonly Edit[]): LanguageModel {
+  withoutEdits(...edits: readonly Edit[]): LanguageModel<M> {
     if (edits.some((edit) => !this.#edits.includes(edit)))
       throw localError('misuse', 'This is no edit of this model. Its own are in model.edits.');
     return this.#withEdits(edits.length === 0 ? [] : this.#edits.filter((edit) => !edits.includes(edit)));
@@ -257,8 +257,8 @@ export class LanguageModel<const M extends string | object = AnyModel> {
     });
   }
 
-  #withEdits(edits: readonly Edit[]): LanguageModel {
-    const model = new LanguageModel(this.name, this.#options);
+  #withEdits(edits: readonly Edit[]): LanguageModel<M> {
+    const model = new LanguageModel<M>(this.name as M extends string ? M : string, this.#options);
     model.#remote = this.#remote;
     model.#local = this.#local;
     model.#edits = edits;

@@ -38,7 +38,9 @@ export interface TraceApi {
   log(text: string, value?: OperandLike): void;
 }
 
-export type Trace = Module & TraceApi & CacheApi;
+/** What a trace's root has beside a module's members. */
+export type TraceMembers = TraceApi & CacheApi;
+export type Trace = Module & TraceMembers;
 
 /** The slot of the report is the runner's to fill. */
 export function traceApi(recorder: Recorder, report: Slot<RunReport>): TraceApi {

@@ -61,6 +61,18 @@ await model.generate('a', { maxNewTokens: 3 }, (m) => {
   return m.next().transformer.h[1].output[0].save();
 });
 
+await model
+  .edit((m) => {
+    // @ts-expect-error: in an edit as well
+    m.transformer.h[0].atn;
+    m.transformer.h[0].attn.output[0].add_(1);
+  })
+  .trace('a', (m) => {
+    // @ts-expect-error: and in the edited model
+    m.transformer.h[0].atn;
+    return m.transformer.ln_f.output.save();
+  });
+
 // A server may call it what it likes: then the type is named.
 const renamed = new LanguageModel<TinyGpt2>('production');
 await renamed.start('a', (m) => {
