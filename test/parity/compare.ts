@@ -1,5 +1,6 @@
 /** Runs one model of the matrix through the engine and compares every module with what PyTorch gave there. */
 import { LanguageModel, type ModelDescription, type Saved, Tensor, type Trace } from '@tracewire/client';
+import { float16ToBits } from '@tracewire/protocol';
 import {
   type Reference,
   type ReferenceTensor,
@@ -94,7 +95,7 @@ async function compareWhole(
   folder: string,
   tolerance: number,
 ): Promise<Comparison['whole']> {
-  const values = await runWhole(folder, description, namedFeeds(reference, 0));
+  const values = await runWhole(folder, description, namedFeeds(reference, 0, description));
   const got = await tracePass(model, description, reference, 0);
   const counts = { compared: 0, error: 0, at: '', noticed: 0, disagreeing: 0 };
   for (const { path, outputs } of description.modules) {
@@ -124,15 +125,15 @@ type Corrupt = (m: Trace) => void;
 /** Every module's first output and input in one pass, as `<path>/output` and `<path>/input`. */
 async function tracePass(
   model: LanguageModel,
-  { modules }: ModelDescription,
+  description: ModelDescription,
   reference: Reference,
   pass: number,
   corrupt: Corrupt = () => undefined,
 ): Promise<Map<string, Tensor>> {
-  const handles = await model.trace(feedsOf(reference, pass), (m) => {
+  const handles = await model.trace(feedsOf(reference, pass, description), (m) => {
     corrupt(m);
     const saved = new Map<string, Saved<unknown>>();
-    for (const { path, inputs, outputs } of modules) {
+    for (const { path, inputs, outputs } of description.modules) {
       const module = path === '' ? m : m.get(path);
       if (inputs.length > 0) saved.set(`${path}/input`, module.input.save());
       if (outputs.length > 0) saved.set(`${path}/output`, module.output[0].save());
@@ -147,18 +148,31 @@ async function tracePass(
 }
 
 /** Token ids alone go as ids, all else as feeds. */
-function feedsOf(reference: Reference, pass: number): Tensor | Readonly<Record<string, Tensor>> {
-  const feeds = namedFeeds(reference, pass);
+function feedsOf(
+  reference: Reference,
+  pass: number,
+  description: ModelDescription,
+): Tensor | Readonly<Record<string, Tensor>> {
+  const feeds = namedFeeds(reference, pass, description);
   const ids = feeds['input_ids'];
   return ids && Object.keys(feeds).length === 1 ? ids : feeds;
 }
 
-function namedFeeds(reference: Reference, pass: number): Record<string, Tensor> {
+/** In the dtypes that the model wants. */
+function namedFeeds(
+  reference: Reference,
+  pass: number,
+  { feeds = [] }: ModelDescription,
+): Record<string, Tensor> {
   const names = reference.prompts[pass]?.feeds ?? [];
   return Object.fromEntries(
     names.map((name) => {
       const tensor = reference.tensor(`p${pass}/feed/${name}`);
       if (!tensor) throw new Error(`The reference has no feed ${name}.`);
+      if (feeds.some((feed) => feed.name === name && feed.dtype === 'float16')) {
+        const bits = Uint16Array.from(Array.from(tensor.data, Number), float16ToBits);
+        return [name, new Tensor('float16', tensor.dims, bits)] as const;
+      }
       const dtype = tensor.data instanceof Float32Array ? 'float32' : 'int64';
       return [name, new Tensor(dtype, tensor.dims, tensor.data)] as const;
     }),

@@ -16,8 +16,10 @@ export async function runWhole(
   const names = new Set(modules.flatMap(({ outputs }) => outputs.slice(0, 1).map(({ name }) => name)));
   const fetched = [...names].filter((name) => made.has(name));
   model.graph.output = fetched.map((name) => ({ name }));
+  // A converter may leave the dtypes of before it.
+  model.graph.value_info = [];
   const session = await ort.InferenceSession.create(encodeModel(model), {
-    graphOptimizationLevel: 'disabled',
+    graphOptimizationLevel: 'basic',
     logSeverityLevel: 4,
     extra: { session: { model_external_initializers_file_folder_path: folder } },
   });
