@@ -9,6 +9,8 @@ export interface Entry {
   readonly exporter: string;
   readonly cache: boolean;
   readonly precision: string;
+  /** Where the usual one of the precision doesn't do. */
+  readonly tolerance?: number;
   /** Why there is no model. */
   readonly failed?: string;
 }
@@ -26,8 +28,8 @@ export function readEntries(folder: string, only: readonly string[]): Entry[] {
 }
 
 /** How far a value may lie from the float32 original, as a share of its RMS. */
-export function toleranceOf({ precision }: Entry): number {
-  return TOLERANCES[precision] ?? 1e-4;
+export function toleranceOf({ precision, tolerance }: Entry): number {
+  return tolerance ?? TOLERANCES[precision] ?? 1e-4;
 }
 
 /**

@@ -3,7 +3,8 @@
     python test/reference/make_matrix.py --out DIR [--only NAME ...]
 
 Writes DIR/<architecture>/reference.safetensors, a model folder DIR/<architecture>/<variant> for each export, and
-DIR/matrix.json, which lists them all, those that the exporter could not make included, with the reason.
+DIR/matrix.json, which lists them all, those that the exporter could not make included, with the reason. With `--trained
+FOLDER --checkpoint CHECKPOINT` only that export is added, of a trained model such as export_smollm2.py makes.
 Then: npm run parity -- --models DIR
 """
 from __future__ import annotations
@@ -18,6 +19,7 @@ from pathlib import Path
 
 import onnxruntime
 import torch
+from transformers import AutoModelForCausalLM, AutoTokenizer
 
 from matrix import builder, exports, precisions, reference
 from matrix.architectures import ARCHITECTURES, Architecture, inputs, make
@@ -85,17 +87,43 @@ def make_one(architecture: Architecture, out: Path, genai: str | None) -> list[d
     return entries
 
 
+PROMPTS = ["The Eiffel Tower is in the city of", "def fibonacci(n):"]
+# Thirty blocks with a few channels of great size: what float32 loses is more, as a share of the RMS.
+TRAINED_TOLERANCE = 1e-3
+
+
+def add_trained(export: Path, checkpoint: Path, out: Path) -> dict:
+    """An entry for an export that exists; its values from the checkpoint."""
+    folder = out / export.name
+    model = AutoModelForCausalLM.from_pretrained(checkpoint, attn_implementation="eager").eval()
+    tokenizer = AutoTokenizer.from_pretrained(export)
+    passes = [{"input_ids": tokenizer(prompt, return_tensors="pt").input_ids} for prompt in PROMPTS]
+    reference.write(model, passes, folder / "reference.safetensors")
+    link = folder / "torchscript-cache"
+    link.unlink(missing_ok=True)
+    link.symlink_to(export.resolve())
+    return {"architecture": export.name, "variant": link.name, "exporter": "torchscript", "cache": True,
+            "precision": "float32", "tolerance": TRAINED_TOLERANCE}
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--out", type=Path, required=True, help="outside the tree")
     parser.add_argument("--genai-python", help="a Python with onnxruntime-genai, for its model builder")
     parser.add_argument("--only", nargs="*", help="architectures")
+    parser.add_argument("--trained", type=Path, help="a folder with an export of a trained model")
+    parser.add_argument("--checkpoint", type=Path, help="of the trained model")
     args = parser.parse_args()
     warnings.filterwarnings("ignore")
     os.environ["TOKENIZERS_PARALLELISM"] = "false"
     torch.set_num_threads(1)
     index = args.out / "matrix.json"
     entries = json.loads(index.read_text()) if index.exists() else []
+    if args.trained:
+        made = add_trained(args.trained, args.checkpoint, args.out)
+        entries = [e for e in entries if e["architecture"] != made["architecture"]] + [made]
+        index.write_text(json.dumps(entries, indent=1) + "\n")
+        return
     for architecture in ARCHITECTURES:
         if args.only and architecture.name not in args.only:
             continue
