@@ -120,9 +120,10 @@ ${list(results.flatMap(({ entry, result }) => (typeof result === 'string' ? [`- 
 const INTRODUCTION = `# Parity with PyTorch
 
 Every module's output, read through the engine, against PyTorch's own by forward hooks, for small random models of
-fixed seeds. This page is made by a command; it is not edited by hand.
+fixed seeds, and for SmolLM2-135M, a trained one. This page is made by a command; it is not edited by hand.
 
     python test/reference/make_matrix.py --out DIR --genai-python PYTHON
+    python test/reference/make_matrix.py --out DIR --trained SMOLLM2 --checkpoint CHECKPOINT
     npm run parity -- --models DIR --write docs/PARITY.md
 
 An error is the largest difference divided by the value's RMS; weights are scaled so that activations are of ordinary

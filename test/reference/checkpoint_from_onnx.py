@@ -47,10 +47,11 @@ def main() -> None:
     args = parser.parse_args()
     model = AutoModelForCausalLM.from_config(AutoConfig.from_pretrained(args.onnx)).eval()
     state = state_from(onnx.load(args.onnx / "model.onnx").graph, model.state_dict())
-    missing = set(model.state_dict()) - set(state)
+    tied = set(model.state_dict()) - dict(model.named_parameters()).keys() - dict(model.named_buffers()).keys()
+    missing = set(model.state_dict()) - set(state) - tied
     if missing:
         raise SystemExit(f"not found in the ONNX file: {sorted(missing)}")
-    model.load_state_dict(state)
+    model.load_state_dict(state, strict=False)  # tied weights are there by another name
     model.save_pretrained(args.out)
     for name in KEPT:
         if (args.onnx / name).exists() and not (args.out / name).exists():
