@@ -380,9 +380,7 @@ function isPlainObject(value: unknown): boolean {
 
 function unknownModule(index: ModelIndex, path: string): Error {
   const near = index.nearestModule(path);
-  const hint = near === undefined ? '' : ` Did you mean ${near}?`;
-  const message = `${index.description.name} has no module ${JSON.stringify(path)}.${hint}`;
-  return localError('unknown_module', message, { path, nearest: near });
+  return localError('unknown_module', index.noModule(path, near), { path, nearest: near });
 }
 
 /** Whether the console takes terminal escapes; a browser's doesn't. */

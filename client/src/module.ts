@@ -169,9 +169,7 @@ function reportUnknown(recorder: Recorder, tree: ModelTree, path: string, segmen
     return;
   }
   const near = tree.nearest(path, segment, ['output', 'input', 'inputs', 'source']);
-  const hint = near === undefined ? '' : ` Did you mean ${near}?`;
-  const message = `${tree.index.description.name} has no module ${JSON.stringify(full)}.${hint}`;
-  recorder.report('unknown_module', message, { path: full, nearest: near });
+  recorder.report('unknown_module', tree.index.noModule(full, near), { path: full, nearest: near });
 }
 
 function refuseCoercion(): never {

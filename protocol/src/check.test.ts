@@ -165,6 +165,9 @@ describe('places', () => {
       message: 'tiny has no module "h.0.atn". Did you mean h.0.attn?',
     });
     expect(only('unknown_module', read(out('something.else')), save(0)).nearest).toBeUndefined();
+    expect(only('unknown_module', read(out('h.0.attn_dropout')), save(0)).message).toMatch(
+      /leave dropout out/,
+    );
   });
 
   it('no_hook: a list of blocks, a module that vanished, a port that is not there', () => {

@@ -180,16 +180,7 @@ export class GraphChecker {
       return undefined;
     }
     const near = this.index.nearestModule(path);
-    const hint = near === undefined ? '' : ` Did you mean ${near}?`;
-    this.report(
-      'unknown_module',
-      `${this.index.description.name} has no module ${JSON.stringify(path)}.${hint}`,
-      {
-        node,
-        path,
-        nearest: near,
-      },
-    );
+    this.report('unknown_module', this.index.noModule(path, near), { node, path, nearest: near });
     return undefined;
   }
 

@@ -43,6 +43,16 @@ export class ModelIndex {
     return nearest(path, [...this.modules.keys(), ...this.#containers]);
   }
 
+  /** What to tell who asks for a module that isn't there. */
+  noModule(path: string, near: string | undefined): string {
+    const message = `${this.description.name} has no module ${JSON.stringify(path)}.`;
+    const last = path.slice(path.lastIndexOf('.') + 1);
+    if (/drop/i.test(last)) {
+      return `${message} Exporters leave dropout out, which outside of training gives on what it takes: use what comes before it.`;
+    }
+    return near === undefined ? message : `${message} Did you mean ${near}?`;
+  }
+
   /** Whether the server's runtime has no kernel of an operator for a dtype that the table allows. */
   lacks(operator: string, dtype: Dtype): boolean {
     const { unsupported } = this.description;
