@@ -17,8 +17,12 @@ import { reconnect } from './reconnect.ts';
 import { type Answer, type AnswerType, Requests } from './requests.ts';
 import type { RunListener } from './run.ts';
 import { type OpenRun, type RunRequest, Runs } from './runs.ts';
+import { Uploads } from './uploads.ts';
 
 type ServerMessages = typeof serverMessages;
+
+/** Hashes that are remembered. */
+const REMEMBERED = 1024;
 
 export class Conversation {
   /** Where it leads, for messages. */
@@ -26,7 +30,10 @@ export class Conversation {
   readonly #open: () => Promise<ClientTransport>;
   readonly #onClose: () => void;
   readonly #requests = new Requests();
-  readonly #runs = new Runs();
+  readonly #uploads = new Uploads(() => this.#updateBusy());
+  readonly #runs = new Runs(this.#uploads);
+  /** Hashes of large constants that have been sent within a message. */
+  readonly #sent = new Set<string>();
   readonly #closing = new AbortController();
   /** None while it is lost. */
   #connection: Connection | undefined;
@@ -85,6 +92,25 @@ export class Conversation {
     return text;
   }
 
+  /** What the server makes of a function. Rejects with its error, such as `bad_function`. */
+  async describeFunction(sha256: string, bytes: Uint8Array): Promise<Answer<'function_description'>> {
+    if (this.#failure) throw this.#failure;
+    await this.#uploads.ensure(sha256, bytes);
+    return this.#request('function_description', (request) => ({
+      type: 'function',
+      request,
+      sha256,
+    }));
+  }
+
+  /** Whether a large constant has been sent before; from now on it has. */
+  sendsAgain(sha256: string): boolean {
+    if (this.#sent.has(sha256)) return true;
+    if (this.#sent.size >= REMEMBERED) this.#sent.clear();
+    this.#sent.add(sha256);
+    return false;
+  }
+
   /** Starts a run, or follows one; beyond what the server takes at a time it waits its turn. */
   run(request: RunRequest, listener: RunListener): OpenRun {
     const run = this.#runs.start(request, listener, this.welcome.limits);
@@ -98,6 +124,7 @@ export class Conversation {
     this.#failure = error;
     this.#closing.abort(error);
     this.#requests.rejectAll(error);
+    this.#uploads.rejectAll(error);
     this.#runs.refuseAll(error.body);
     this.#connection?.close(error, code);
     this.#dialled?.close(error, code);
@@ -125,6 +152,7 @@ export class Conversation {
     this.#connection = connection;
     this.#welcome = welcome;
     for (const message of this.#requests.messages) connection.send(message);
+    this.#uploads.connect(connection, welcome.limits);
     this.#runs.connect(connection);
     this.#updateBusy();
   }
@@ -133,13 +161,14 @@ export class Conversation {
   #closed(connection: Connection, error: TracewireError, lost: boolean): void {
     if (connection !== this.#connection) return;
     this.#connection = undefined;
-    const awaits = this.#requests.size > 0 || this.#runs.size > 0;
+    const awaits = this.#requests.size + this.#uploads.size + this.#runs.size > 0;
     if (lost && awaits && this.#welcome?.capabilities.includes('resume')) void this.#regain(error);
     else this.close(error);
   }
 
   async #regain(cause: TracewireError): Promise<void> {
     const { limits, epoch } = this.welcome;
+    this.#uploads.disconnect();
     this.#runs.disconnect();
     this.#runs.tell({ state: 'lost' });
     try {
@@ -179,6 +208,8 @@ export class Conversation {
     description: (message) => this.#onAnswer(message),
     tokens: (message) => this.#onAnswer(message),
     text: (message) => this.#onAnswer(message),
+    function_description: (message) => this.#onAnswer(message),
+    blob_state: (message) => this.#uploads.state(message),
     error: (message) => this.#onError(message),
     status: (message) => this.#onStatus(message),
     value: (message, payload) => this.#runs.get(message.run).value(message, payload),
@@ -196,7 +227,9 @@ export class Conversation {
 
   #onError({ request, run, errors }: MessageOf<ServerMessages, 'error'>): void {
     if (request !== undefined) this.#requests.reject(request, refusal(errors));
-    else if (run !== undefined) {
+    else if (run !== undefined && this.#runs.again(run, errors)) {
+      // It goes on when the server has its blobs once more.
+    } else if (run !== undefined) {
       const refused = this.#runs.get(run);
       this.#runs.end(run);
       refused.refuse(errors);
@@ -217,6 +250,6 @@ export class Conversation {
   }
 
   #updateBusy(): void {
-    this.#connection?.busy(this.#requests.size > 0 || this.#runs.size > 0);
+    this.#connection?.busy(this.#requests.size + this.#uploads.size + this.#runs.size > 0);
   }
 }

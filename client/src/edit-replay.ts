@@ -17,6 +17,7 @@ export function replay(
     shared,
   }: { readonly invoke: number; readonly steps?: Steps; readonly shared: SharedNodes },
 ): void {
+  for (const file of fragment.functions) recorder.knows(file);
   const known = shared.get(fragment);
   const ids = new Map(known);
   const added = new Map<number, number>();
@@ -53,6 +54,7 @@ function movedNode(
     case 'skip':
       return { ...node, value: to(node.value), ...(invoke > 0 ? { invoke } : {}) };
     case 'operator':
+    case 'call':
       return { ...node, inputs: node.inputs.map(to) };
     case 'member':
       return { ...node, of: to(node.of) };

@@ -13,6 +13,7 @@ import { INSPECT } from './tensor.ts';
 import { isThenable, refuseThenable } from './thenable.ts';
 import { createTrace, type TraceApi, traceApi } from './trace-context.ts';
 import type { ModelTree } from './tree.ts';
+import type { FunctionFile } from './user-function.ts';
 
 /** The model as an edit's function gets it: what is read, written and skipped on it is so in every later trace. */
 export type EditTrace = Module & Omit<TraceApi, 'report'>;
@@ -22,6 +23,8 @@ export interface Fragment {
   readonly nodes: readonly GraphNode[];
   /** By the id of the `constant` node. */
   readonly tensors: ReadonlyMap<number, TensorLike>;
+  /** Those that it calls. */
+  readonly functions: readonly FunctionFile[];
   /** The user's line that made a node. */
   site(node: number): Site;
 }
@@ -57,7 +60,10 @@ export class Edit {
 
   /** For `exportEdits`. Throws as `fragment` does. */
   store(tree: ModelTree): StoredEdit {
-    return storeEdit(this.fragment(tree));
+    const fragment = this.fragment(tree);
+    if (fragment.functions.length === 0) return storeEdit(fragment);
+    const message = 'An edit that calls a function can’t be exported. Keep the function’s file, and write the edit anew.';
+    throw new TraceError([{ body: { code: 'misuse', message }, location: this.location }]);
   }
 
   [INSPECT](): string {
@@ -87,6 +93,7 @@ function writeDown(tree: ModelTree, fn: (m: EditTrace) => unknown, site: CallSit
   return {
     nodes: recording.graph.nodes,
     tensors: tensorsOf(recording),
+    functions: [...recording.functions.values()],
     site: (node) => ({
       get location() {
         return recording.locate(node) ?? site.location;
@@ -116,7 +123,7 @@ function restore(tree: ModelTree, stored: StoredEdit, site: CallSite): Fragment 
     else recorder.add(node, site);
   }
   throwAll([...recorder.errors, ...faultsOf(nodes, () => undefined, site)]);
-  return { nodes, tensors, site: () => site };
+  return { nodes, tensors, functions: [], site: () => site };
 }
 
 /** What a trace may do and an edit may not. */

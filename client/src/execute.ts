@@ -3,6 +3,7 @@ import type { Generate } from '@tracewire/protocol';
 import type { Link } from './channel.ts';
 import { type ExecuteOptions, Filler } from './filler.ts';
 import type { CallSite } from './location.ts';
+import type { Sendable } from './offload.ts';
 import type { Recorded } from './record.ts';
 import type { RunRequest } from './runs.ts';
 
@@ -27,11 +28,12 @@ export type How = { readonly detach?: true; readonly generate?: Generate | undef
 export function execute(
   { conversation, model }: Link,
   recorded: Recorded<unknown>,
+  { graph, payload, blobs }: Sendable,
   options: ExecuteOptions,
   site: CallSite,
   { detach, follow, generate }: How = {},
 ): Execution {
-  const { graph, payload, saves } = recorded.recording;
+  const { saves } = recorded.recording;
   const { deadlineMs, batching } = options;
   const shares = batching !== undefined && conversation.welcome.capabilities.includes('batching');
   const runOptions = {
@@ -47,6 +49,7 @@ export function execute(
         model,
         graph,
         payload,
+        blobs,
         saves: [...saves.keys()],
         options: Object.keys(runOptions).length > 0 ? runOptions : undefined,
         follow,

@@ -48,3 +48,4 @@ export { type SavedValue, Tensor, type Tuple } from './tensor.ts';
 export type { Tokenizer, WhereOptions } from './tokenizer.ts';
 export type { RunReport, RunWarning, Trace, TraceApi } from './trace-context.ts';
 export type { TracedValue } from './traced.ts';
+export type { FunctionDescription, UserFunction } from './user-function.ts';

@@ -10,6 +10,8 @@ export function labelOf(node: GraphNode | undefined, nodeOf: (id: number) => Gra
       return node.name;
     case 'operator':
       return node.operator.charAt(0).toLowerCase() + node.operator.slice(1);
+    case 'call':
+      return `function ${node.function.slice(0, 8)}`;
     case 'member':
       return `${labelOf(nodeOf(node.of), nodeOf)}[${node.index}]`;
     case 'apply':

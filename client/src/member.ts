@@ -23,7 +23,7 @@ export function memberOf(recorder: Recorder, node: number, index: number): Trace
 
 function isGiven(recorder: Recorder, node: number): boolean {
   const kind = recorder.nodeOf(node)?.kind;
-  return kind === 'read' || kind === 'member';
+  return kind === 'read' || kind === 'member' || kind === 'call';
 }
 
 export function reportMember(recorder: Recorder, index: number, type: NodeType, label: string): void {

@@ -30,6 +30,7 @@ import { isFeeds, type TraceInput, toInput } from './input.ts';
 import { localEndpoint } from './local.ts';
 import { CallSite } from './location.ts';
 import type { AnyModel, BatchOf, EditTraceOf, StepTraceOf, TraceOf } from './model-types.ts';
+import { offload } from './offload.ts';
 import {
   A_BATCHING,
   A_BOOLEAN,
@@ -48,6 +49,7 @@ import type { StepApi, StepTrace } from './step-api.ts';
 import { Tokenizer, WHERE_OPTIONS, type WhereOptions } from './tokenizer.ts';
 import type { Trace } from './trace-context.ts';
 import type { ModelTree } from './tree.ts';
+import { FunctionFile, type UserFunction, userFunction } from './user-function.ts';
 
 export interface LanguageModelOptions {
   /** The server's address, `ws://` or `wss://`; `ws://127.0.0.1:7331` if left out. */
@@ -100,6 +102,8 @@ export class LanguageModel<const M extends string | object = AnyModel> {
   #remote: Channel;
   #local: Channel;
   #edits: readonly Edit[] = [];
+  /** Hashes of functions that are being computed. */
+  readonly #hashing = new Set<Promise<void>>();
 
   /** Throws `bad_input` or `unknown_option`. */
   constructor(name: M extends string ? M : string, options: LanguageModelOptions = {}) {
@@ -271,6 +275,23 @@ export class LanguageModel<const M extends string | object = AnyModel> {
     return this.#edits.length === 0 ? tree : tree.edited(this.#edits.map((edit) => edit.fragment(tree)));
   }
 
+  /**
+   * A small ONNX model (an SAE, a probe, an update of weights) as a function of values in a trace: `const f = model.fn(bytes)`,
+   * then `f(h)`. It is sent once a server. Throws a `TraceError` with all that is wrong with the file.
+   */
+  fn(bytes: Uint8Array | ArrayBuffer): UserFunction {
+    const file = new FunctionFile(bytes);
+    const hashing = file.hash().finally(() => this.#hashing.delete(hashing));
+    this.#hashing.add(hashing);
+    return userFunction(file, async (options) => {
+      await hashing;
+      return this.#ask(options, 'describe', async (_, { conversation }) => {
+        const { inputs, outputs } = await conversation.describeFunction(file.sha256, file.bytes);
+        return { inputs, outputs };
+      });
+    });
+  }
+
   /** The model's modules with their places, its parameters, and its limits. */
   async describe(options: WhereOptions = {}): Promise<ModelDescription> {
     return this.#ask(
@@ -328,11 +349,16 @@ export class LanguageModel<const M extends string | object = AnyModel> {
     if (how.detach || how.follow !== undefined) mustOfferDetach(link.conversation.welcome);
     const tree = await abortable(this.#tree(channel, link), options.signal);
     const { welcome } = link.conversation;
+    await Promise.all(this.#hashing);
     const recorded = record(tree, prompts, site, fn, how.generate);
     mustOfferInvokes(welcome, recorded.recording.graph.invokes.length);
     if (how.generate) mustGenerate(welcome, tree.index.description, recorded, how.generate, site);
-    const { result, report } = recorded;
-    return { result, report, execution: execute(link, recorded, options, site, how) };
+    const { result, report, recording } = recorded;
+    const following = how.follow !== undefined;
+    const sendable = following
+      ? { ...recording, blobs: new Map() }
+      : await offload(recording, link.conversation);
+    return { result, report, execution: execute(link, recorded, sendable, options, site, how) };
   }
 
   async #ask<T>(

@@ -20,6 +20,8 @@ test('hello announces what the client understands', async () => {
     'invokes',
     'batching',
     'generation',
+    'blobs',
+    'functions',
   ]);
 });
 

@@ -38,6 +38,7 @@ import { coerceOperands, type OperandLike } from './operands.ts';
 import { Saved, type Slot } from './saved.ts';
 import type { SavedValue } from './tensor.ts';
 import { TracedValue } from './traced.ts';
+import type { FunctionFile } from './user-function.ts';
 
 /** A trace as it goes on the wire, and what maps the answers back. */
 export interface Recording {
@@ -45,6 +46,13 @@ export interface Recording {
   /** The tensors of the graph's constants. */
   readonly payload: readonly Uint8Array[];
   readonly payloadBytes: number;
+  /** The same tensors: constants by node, feeds in the payload's order. */
+  readonly tensors: {
+    readonly constants: ReadonlyMap<number, TensorLike>;
+    readonly feeds: readonly TensorLike[];
+  };
+  /** Those that are called, by their hash. */
+  readonly functions: ReadonlyMap<string, FunctionFile>;
   /** By the id of the save node. */
   readonly saves: ReadonlyMap<number, { readonly saved: Saved<SavedValue>; readonly slot: Slot<SavedValue> }>;
   /** The user's line that made a node. */
@@ -62,6 +70,9 @@ export class Recorder {
   readonly #payload = new PayloadWriter();
   /** Constants that may be axes, dims or ends of ranges, for the checker. */
   readonly #small = new Map<number, TensorLike>();
+  readonly #constants = new Map<number, TensorLike>();
+  readonly #feedTensors: TensorLike[] = [];
+  readonly #functions = new Map<string, FunctionFile>();
   readonly #saves = new Map<number, { saved: Saved<SavedValue>; slot: Slot<SavedValue> }>();
   readonly #errors: LocatedError[] = [];
   readonly #inputs: Input[] = [];
@@ -80,6 +91,7 @@ export class Recorder {
     this.#edits = edits;
     this.#checker = new GraphChecker(index, {
       constant: (node) => this.#small.get(node),
+      function: (sha256) => this.#functions.get(sha256)?.read,
       generates: generate !== undefined,
     });
   }
@@ -161,7 +173,9 @@ export class Recorder {
 
   constant(tensor: TensorLike, site?: Site): number {
     if (tensor.data.length <= MAX_VALUES) this.#small.set(this.#nodes.length, tensor);
-    return this.add({ kind: 'constant', tensor: this.#payload.tensor(tensor) }, site);
+    const id = this.add({ kind: 'constant', tensor: this.#payload.tensor(tensor) }, site);
+    this.#constants.set(id, tensor);
+    return id;
   }
 
   /** In which steps of a generation a node acts; undefined for what is of none. */
@@ -176,6 +190,17 @@ export class Recorder {
   ): TracedValue {
     const inputs = coerceOperands(this, operator, operands);
     return this.derive(inputs, { kind: 'operator', operator, inputs, ...(attributes ? { attributes } : {}) });
+  }
+
+  /** The trace calls the function, so it goes to the server too. */
+  knows(file: FunctionFile): void {
+    this.#functions.set(file.sha256, file);
+  }
+
+  /** A call of a user's function. */
+  call(file: FunctionFile, inputs: readonly number[]): TracedValue {
+    this.knows(file);
+    return this.derive(inputs, { kind: 'call', function: file.sha256, inputs });
   }
 
   save(value: number): Saved<SavedValue> {
@@ -246,6 +271,8 @@ export class Recorder {
       graph: { invokes: this.#inputs.map((input) => ({ input })), nodes: this.#nodes },
       payload: this.#payload.parts,
       payloadBytes: this.#payload.bytes,
+      tensors: { constants: this.#constants, feeds: this.#feedTensors },
+      functions: this.#functions,
       saves: this.#saves,
       locate: (node) => this.#locate(node),
     };
@@ -274,7 +301,10 @@ export class Recorder {
     const wanted = new Map(this.index.description.feeds?.map((feed) => [feed.name, feed.dtype]));
     const feeds = sortFeeds(Object.entries(literals)).flatMap(([name, literal]): [string, TensorRef][] => {
       const made = literalTensor(literal, wanted.get(name) ?? 'float32');
-      if (!('fault' in made)) return [[name, this.#payload.tensor(made)]];
+      if (!('fault' in made)) {
+        this.#feedTensors.push(made);
+        return [[name, this.#payload.tensor(made)]];
+      }
       refuse(made.code, `The feed ${name}: ${made.fault}`, name);
       return [];
     });

@@ -1,9 +1,9 @@
-/** Requests that await one answer each: describe, tokenize, detokenize. */
+/** Requests that await one answer each: describe, tokenize, detokenize, function. */
 import type { ClientMessage, MessageOf, serverMessages, TracewireError } from '@tracewire/protocol';
 import { violation } from './violation.ts';
 
 type ServerMessages = typeof serverMessages;
-export type AnswerType = 'description' | 'tokens' | 'text';
+export type AnswerType = 'description' | 'tokens' | 'text' | 'function_description';
 export type Answer<K extends AnswerType = AnswerType> = MessageOf<ServerMessages, K>;
 
 interface Pending {

@@ -12,6 +12,7 @@ import {
 } from '@tracewire/protocol';
 import type { ConnectionEvent } from './reconnect.ts';
 import { Run, type RunListener } from './run.ts';
+import type { Uploads } from './uploads.ts';
 import { violation } from './violation.ts';
 
 /** What a run sends. */
@@ -22,6 +23,8 @@ export interface RunRequest {
   /** Ids of the save nodes. */
   readonly saves: Iterable<number>;
   readonly options?: RunOptions | undefined;
+  /** What the server must have before the run, by hash. */
+  readonly blobs?: ReadonlyMap<string, Uint8Array> | undefined;
   /** The id of a run that the server has already: it is followed, and nothing is run. */
   readonly follow?: string | undefined;
 }
@@ -38,6 +41,10 @@ interface Entry {
   readonly request: RunRequest;
   readonly run: Run;
   cancelled: boolean;
+  /** Whether its blobs are under way. */
+  waits: boolean;
+  /** How often the server had let go of a blob when the run came. */
+  missed: number;
 }
 
 /** What runs are sent on: a connection. It may throw a `TracewireError`; a run is refused with it then. */
@@ -45,11 +52,19 @@ interface Wire {
   send(message: ClientMessage, payload?: readonly Uint8Array[]): void;
 }
 
+/** A server that forgets a blob again and again has no room for it. */
+const MOST_MISSED = 3;
+
 export class Runs {
+  readonly #uploads: Pick<Uploads, 'ensure' | 'forget'>;
   readonly #running = new Map<string, Entry>();
   readonly #held: Entry[] = [];
   #wire: Wire | undefined;
   #most = 1;
+
+  constructor(uploads: Pick<Uploads, 'ensure' | 'forget'>) {
+    this.#uploads = uploads;
+  }
 
   /** How many have not ended. */
   get size(): number {
@@ -61,11 +76,11 @@ export class Runs {
     const id = request.follow ?? newRunId();
     const ack = (seq: number): void => this.#wire?.send({ type: 'ack', run: id, seq });
     const run = new Run(request, limits, listener, ack);
-    const entry: Entry = { id, request, run, cancelled: false };
+    const entry: Entry = { id, request, run, cancelled: false, waits: false, missed: 0 };
     this.#most = Math.max(1, limits.runs);
     if (this.#follows(id))
       run.refuse([{ code: 'run_conflict', message: `This client has run ${id} already.` }]);
-    else this.#held.push(entry);
+    else this.#hold(entry);
     this.#startHeld();
     return { id, cancel: () => this.#cancel(entry) };
   }
@@ -117,10 +132,51 @@ export class Runs {
     return this.#running.has(id) || this.#held.some((entry) => entry.id === id);
   }
 
+  /** Whether a refused run is sent again: the server had let go of blobs that are still at hand. */
+  again(id: string, errors: readonly ErrorBody[]): boolean {
+    const entry = this.#running.get(id);
+    const { blobs } = entry?.request ?? {};
+    const gone = errors.flatMap(({ code, wanted = '' }) =>
+      code === 'unknown_blob' && blobs?.has(wanted) ? [wanted] : [],
+    );
+    if (!entry || gone.length < errors.length || gone.length === 0 || entry.missed >= MOST_MISSED)
+      return false;
+    entry.missed += 1;
+    this.#running.delete(id);
+    for (const sha256 of gone) this.#uploads.forget(sha256);
+    this.#hold(entry);
+    this.#startHeld();
+    return true;
+  }
+
+  /** Until the server takes one more, and has its blobs. */
+  #hold(entry: Entry): void {
+    const { blobs = new Map<string, Uint8Array>(), follow } = entry.request;
+    this.#held.push(entry);
+    if (blobs.size === 0 || follow !== undefined) return;
+    entry.waits = true;
+    Promise.all([...blobs].map(([sha256, bytes]) => this.#uploads.ensure(sha256, bytes))).then(
+      () => {
+        entry.waits = false;
+        this.#startHeld();
+      },
+      (error: unknown) => {
+        if (this.#drop(entry)) entry.run.refuse([toErrorBody(error)]);
+      },
+    );
+  }
+
+  /** Whether it was held. */
+  #drop(entry: Entry): boolean {
+    const place = this.#held.indexOf(entry);
+    if (place >= 0) this.#held.splice(place, 1);
+    return place >= 0;
+  }
+
   #startHeld(): void {
     while (this.#wire && this.#running.size < this.#most) {
-      const next = this.#held.shift();
-      if (!next) return;
+      const next = this.#held.find((entry) => !entry.waits);
+      if (!next || !this.#drop(next)) return;
       this.#startNow(this.#wire, next);
     }
   }
@@ -146,9 +202,8 @@ export class Runs {
 
   #cancel(entry: Entry): void {
     entry.cancelled = true;
-    const place = this.#held.indexOf(entry);
-    if (place >= 0) this.#held.splice(place, 1);
-    else if (this.#running.get(entry.id) === entry) this.#wire?.send({ type: 'cancel', run: entry.id });
+    if (!this.#drop(entry) && this.#running.get(entry.id) === entry)
+      this.#wire?.send({ type: 'cancel', run: entry.id });
   }
 }
 

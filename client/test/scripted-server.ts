@@ -59,7 +59,7 @@ export class ScriptedRun {
   constant(node: number): TensorLike {
     const reader = new PayloadReader(this.payload);
     for (const [id, entry] of this.graph.nodes.entries()) {
-      if (entry.kind !== 'constant') continue;
+      if (entry.kind !== 'constant' || !entry.tensor) continue;
       const tensor = reader.tensor(entry.tensor, 'constant');
       if (id === node) return tensor;
     }

@@ -25,7 +25,7 @@ export function written(fn: (m: Trace) => unknown, description = gpt2()): Writte
   const reader = new PayloadReader(payload);
   const constants: TensorLike[] = [];
   const nodes = recording.graph.nodes.map((node) => {
-    if (node.kind === 'constant') constants.push(reader.tensor(node.tensor, 'constant'));
+    if (node.kind === 'constant' && node.tensor) constants.push(reader.tensor(node.tensor, 'constant'));
     return plain(node);
   });
   reader.end();
@@ -33,6 +33,6 @@ export function written(fn: (m: Trace) => unknown, description = gpt2()): Writte
 }
 
 function plain(node: GraphNode): object {
-  if (node.kind !== 'constant') return { ...node };
+  if (node.kind !== 'constant' || !node.tensor) return { ...node };
   return { kind: 'constant', dtype: node.tensor.dtype, dims: node.tensor.dims };
 }

@@ -84,8 +84,9 @@ class Digester {
     return this.#digests[node] ?? '';
   }
 
-  /** Of the tensor of the node that is next. */
-  constant(): readonly unknown[] {
+  /** Of the tensor of the node that is next. A blob is the same constant as its bytes in the message. */
+  constant({ blob }: NodeOf<'constant'>): readonly unknown[] {
+    if (blob) return ['constant', blob.dtype, blob.dims, blob.sha256];
     return ['constant', ...this.#tensor(this.#constantOf(this.#digests.length))];
   }
 
@@ -129,7 +130,7 @@ const writeKey = ({ module, port, source, invoke = 0 }: Place): string =>
 
 /** What a node's digest is the hash of; the compiler keeps the table complete. */
 const LISTS: { readonly [K in NodeKind]: (so: Digester, node: NodeOf<K>) => readonly unknown[] } = {
-  constant: (so) => so.constant(),
+  constant: (so, node) => so.constant(node),
   parameter: (_, { name }) => ['parameter', name],
   read: (so, { place }) => ['read', place, so.writesAt(place)],
   write: (so, { place, value, selection, mask }) => {
@@ -146,6 +147,7 @@ const LISTS: { readonly [K in NodeKind]: (so: Digester, node: NodeOf<K>) => read
     inputs.map((input) => so.valueOf(input)),
     attributes ?? {},
   ],
+  call: (so, { function: sha256, inputs }) => ['call', sha256, inputs.map((input) => so.valueOf(input))],
   member: (so, { of, index }) => ['member', so.valueOf(of), index],
   apply: (so, { module, input }) => ['apply', module, so.valueOf(input)],
   save: (so, { value }) => ['save', so.valueOf(value)],

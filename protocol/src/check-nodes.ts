@@ -1,6 +1,7 @@
 /** What each kind of node must be: one check a kind, called by the checker in program order. */
 import type { GraphChecker } from './check.ts';
 import { checkSkip, checkWrite } from './check-writes.ts';
+import { checkCall } from './functions/check-call.ts';
 import type { NodeKind, NodeOf } from './graph.ts';
 import { nearest } from './nearest.ts';
 import { NONE, type NodeType, type TensorType, tensor, UNKNOWN } from './node-type.ts';
@@ -34,13 +35,16 @@ export const CHECKS: {
     return NONE;
   },
   operator: checkOperator,
+  call: checkCall,
   member: checkMember,
   apply: checkApply,
   save: () => NONE,
   log: () => NONE,
 };
 
-function checkConstant(checker: GraphChecker, { tensor: ref }: NodeOf<'constant'>, id: number): NodeType {
+function checkConstant(checker: GraphChecker, node: NodeOf<'constant'>, id: number): NodeType {
+  const ref = node.tensor ?? node.blob;
+  if (!ref) return UNKNOWN;
   const known = checker.known.constant?.(id);
   return tensor(ref.dtype, known ? shapeOf(known) : { dims: ref.dims });
 }

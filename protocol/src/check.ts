@@ -8,6 +8,7 @@ import { CHECKS } from './check-nodes.ts';
 import { checkSkips } from './check-skips.ts';
 import type { ModuleDescription, PortDescription } from './description.ts';
 import type { ErrorBody, ErrorCode } from './errors.ts';
+import type { ReadFunction } from './functions/read-function.ts';
 import {
   describePlace,
   type Graph,
@@ -43,6 +44,8 @@ export interface Known {
   readonly limits?:
     | { readonly savedBytes: number; readonly intermediateBytes?: number | undefined }
     | undefined;
+  /** A user's function by its hash; undefined where it isn't at hand. */
+  readonly function?: ((sha256: string) => ReadFunction | undefined) | undefined;
   /** Whether the graph is run for several passes: its tokens come in any case, so it need not save anything. */
   readonly generates?: boolean | undefined;
 }
@@ -87,6 +90,20 @@ export class GraphChecker {
   input(input: Input, invoke = 0): void {
     if ('ids' in input) this.#tokens.set(invoke, input.ids.length);
     checkInput(this, input, invoke);
+  }
+
+  /** A checker for what is inside a node of this graph. */
+  inner(constant: Known['constant']): GraphChecker {
+    return new GraphChecker(this.index, { constant });
+  }
+
+  /** Adds a value of a known type, in place of a node that makes it. */
+  given(type: TensorType): TensorType {
+    this.#nodes.push({ kind: 'constant' });
+    this.#times.push(NEVER);
+    this.#steps.push(undefined);
+    this.#types.push(type);
+    return type;
   }
 
   /** The type of the node's value. A node with a wrong operand is still checked for all else. */

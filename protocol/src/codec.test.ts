@@ -244,6 +244,12 @@ const tensor = fc.record({
   offset: fc.nat(2 ** 40).map((offset) => offset * 8),
   length: uint,
 });
+const sha256 = fc.stringMatching(/^[0-9a-f]{64}$/);
+const blob = fc.record({
+  sha256,
+  dtype: fc.constantFrom(...DTYPE_NAMES),
+  dims: list(fc.nat(2 ** 31 - 1), 8),
+});
 const value = fc.letrec<{ value: ValueRef }>((tie) => ({
   value: fc.oneof(
     { maxDepth: 5 },
@@ -273,7 +279,10 @@ const attributes = fc.dictionary(
 );
 
 const nodes: { readonly [K in GraphNode['kind']]: fc.Arbitrary<Extract<GraphNode, { kind: K }>> } = {
-  constant: fc.record({ kind: fc.constant('constant'), tensor }),
+  constant: fc.oneof(
+    fc.record({ kind: fc.constant('constant' as const), tensor }),
+    fc.record({ kind: fc.constant('constant' as const), blob }),
+  ),
   parameter: fc.record({ kind: fc.constant('parameter'), name }),
   read: fc.record({ kind: fc.constant('read'), place }),
   write: fc.record({
@@ -291,6 +300,7 @@ const nodes: { readonly [K in GraphNode['kind']]: fc.Arbitrary<Extract<GraphNode
     inputs: list(uint),
     attributes: maybe(attributes),
   }),
+  call: fc.record({ kind: fc.constant('call'), function: sha256, inputs: list(uint) }),
   member: fc.record({ kind: fc.constant('member'), of: uint, index: uint }),
   apply: fc.record({ kind: fc.constant('apply'), module: name, input: uint }),
   save: fc.record({ kind: fc.constant('save'), value: uint }),
@@ -377,6 +387,9 @@ const CLIENT: Fields<typeof clientMessages> = {
   cancel: fc.record({ run: id }),
   ack: fc.record({ run: id, seq: uint }),
   resume: fc.record({ run: id, after: uint }),
+  blob: fc.record({ sha256, size: uint }),
+  blob_chunk: fc.record({ sha256, offset: uint }),
+  function: fc.record({ request: uint, sha256 }),
 };
 const ofRun = { run: id, seq: uint };
 const SERVER: Fields<typeof serverMessages> = {
@@ -419,6 +432,13 @@ const SERVER: Fields<typeof serverMessages> = {
     error: fc.tuple(error, fc.constantFrom(...ACCESS_CODES)).map(([body, code]) => ({ ...body, code })),
   }),
   log: fc.record({ ...ofRun, node: uint, text: maybe(text), value: maybe(value) }),
+  blob_state: fc.record({
+    sha256,
+    state: fc.constantFrom('wanted', 'known', 'refused'),
+    received: uint,
+    error: maybe(error),
+  }),
+  function_description: fc.record({ request: uint, inputs: list(port), outputs: list(port) }),
   progress: fc.record({ run: id, done: uint, total: uint }),
 };
 
@@ -445,7 +465,9 @@ describe.each([
   it('come back as they went', () => {
     fc.assert(
       fc.property(messages, fc.uint8Array({ maxLength: 40 }), (message, bytes) => {
-        const payload = ['run', 'value', 'chunk'].includes(message.type) ? bytes : new Uint8Array();
+        const payload = ['run', 'value', 'chunk', 'blob_chunk'].includes(message.type)
+          ? bytes
+          : new Uint8Array();
         const decoded = decodeMessage(table, encode(message, [payload]));
         expect(decoded.message).toEqual(message);
         expect(decoded.payload).toEqual(payload);

@@ -43,21 +43,11 @@ describe('what only a capability would allow', () => {
   it.each<[object, string, string]>([
     [{ ...run, traces: [run.graph] }, 'sessions', 'traces'],
     [withNode({ kind: 'earlier', trace: 0, node: 1 }), 'sessions', 'graph.nodes.0.kind'],
-    [withNode({ kind: 'call', function: 'a'.repeat(64), inputs: [] }), 'functions', 'graph.nodes.0.kind'],
-    [
-      withNode({ kind: 'constant', blob: { sha256: 'a'.repeat(64), dtype: 'float32', dims: [] } }),
-      'blobs',
-      'graph.nodes.0.blob',
-    ],
-    [{ type: 'blob', sha256: 'a'.repeat(64), size: 1 }, 'blobs', 'type'],
-    [{ type: 'function', request: 1, sha256: 'a'.repeat(64) }, 'functions', 'type'],
   ])('is not_offered: %j', (header, capability, path) => {
     expect(refusalOf(header).body).toMatchObject({ code: 'not_offered', wanted: capability, path });
   });
 
   it('is not_offered from a server too', () => {
-    const state = { type: 'blob_state', sha256: 'a'.repeat(64), state: 'known', received: 0 };
-    expect(refusalOf(state, serverMessages).body).toMatchObject({ code: 'not_offered', wanted: 'blobs' });
     const chunk = { type: 'chunk', run: 'r', seq: 3, save: 1, offset: 8, trace: 1 };
     expect(refusalOf(chunk, serverMessages).body).toMatchObject({ code: 'not_offered', path: 'trace' });
   });
@@ -84,12 +74,5 @@ describe('the drafts', () => {
     expect(draftNodes['earlier']?.schema.safeParse({ kind: 'earlier', trace: 0, node: 3 }).success).toBe(
       true,
     );
-    const state = draftMessages['blob_state']?.schema;
-    expect(
-      state?.safeParse({ type: 'blob_state', sha256: 'b'.repeat(64), state: 'known', received: 0 }).success,
-    ).toBe(true);
-    expect(
-      state?.safeParse({ type: 'blob_state', sha256: 'B'.repeat(64), state: 'known', received: 0 }).success,
-    ).toBe(false);
   });
 });

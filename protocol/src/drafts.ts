@@ -3,14 +3,9 @@
  * message and field, so that all who build them build the same, and the name of the capability that one needs.
  */
 import * as z from 'zod/mini';
-import { portDescription } from './description.ts';
-import { errorBody, TracewireError } from './errors.ts';
-import { dtype, uint } from './fields.ts';
+import { TracewireError } from './errors.ts';
+import { uint } from './fields.ts';
 import { generate } from './generate.ts';
-
-const sha256 = z.string().check(z.regex(/^[0-9a-f]{64}$/));
-const dims = z.array(uint.check(z.lt(2 ** 31))).check(z.maxLength(8));
-const ports = z.array(portDescription).check(z.maxLength(64));
 
 interface Draft {
   readonly capability: string;
@@ -18,36 +13,7 @@ interface Draft {
 }
 
 /** Messages that capabilities add, by type. */
-export const draftMessages: Readonly<Record<string, Draft>> = {
-  blob: { capability: 'blobs', schema: z.strictObject({ type: z.literal('blob'), sha256, size: uint }) },
-  blob_chunk: {
-    capability: 'blobs',
-    schema: z.strictObject({ type: z.literal('blob_chunk'), sha256, offset: uint }),
-  },
-  blob_state: {
-    capability: 'blobs',
-    schema: z.strictObject({
-      type: z.literal('blob_state'),
-      sha256,
-      state: z.enum(['wanted', 'known', 'refused']),
-      received: uint,
-      error: z.optional(errorBody),
-    }),
-  },
-  function: {
-    capability: 'functions',
-    schema: z.strictObject({ type: z.literal('function'), request: uint, sha256 }),
-  },
-  function_description: {
-    capability: 'functions',
-    schema: z.strictObject({
-      type: z.literal('function_description'),
-      request: uint,
-      inputs: ports,
-      outputs: ports,
-    }),
-  },
-};
+export const draftMessages: Readonly<Record<string, Draft>> = {};
 
 /** A field that a capability adds; `*` in its path stands for any index. */
 export interface DraftField extends Draft {
@@ -57,7 +23,6 @@ export interface DraftField extends Draft {
 
 const RUN = ['run'];
 const RESULTS = ['value', 'chunk', 'access_error', 'log', 'token'];
-const NODES = ['graph', 'nodes', '*'];
 
 export const draftFields: readonly DraftField[] = [
   {
@@ -67,12 +32,6 @@ export const draftFields: readonly DraftField[] = [
     schema: z
       .array(z.strictObject({ graph: z.unknown(), generate: z.optional(generate) }))
       .check(z.minLength(1)),
-  },
-  {
-    messages: RUN,
-    path: [...NODES, 'blob'],
-    capability: 'blobs',
-    schema: z.strictObject({ sha256, dtype, dims }),
   },
   { messages: RESULTS, path: ['trace'], capability: 'sessions', schema: uint },
 ];
@@ -86,14 +45,6 @@ export const draftNodes: Readonly<Record<string, Draft>> = {
       trace: uint,
       node: uint,
       step: z.optional(uint),
-    }),
-  },
-  call: {
-    capability: 'functions',
-    schema: z.strictObject({
-      kind: z.literal('call'),
-      function: sha256,
-      inputs: z.array(uint).check(z.maxLength(64)),
     }),
   },
 };

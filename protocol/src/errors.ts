@@ -48,6 +48,10 @@ export const ERROR_CODES = {
 
   unknown_model: { meaning: 'The server has no such model.', advice: 'Use one of the welcome’s names.' },
   unknown_blob: { meaning: 'The server does not have the blob.', advice: 'Send it, then the run again.' },
+  bad_function: {
+    meaning: 'A blob is no function: no ONNX model, or one that may not be called.',
+    advice: 'Mend what the message names, or export it again.',
+  },
   blob_mismatch: { meaning: 'The bytes do not have the hash that was announced.', advice: 'Send it again.' },
   unknown_module: {
     meaning: 'The model has no module of that path.',

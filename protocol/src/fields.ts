@@ -29,6 +29,9 @@ export const path = utf8(512);
 export const id = z.string().check(z.regex(/^[A-Za-z0-9._~-]{1,64}$/, ENDS));
 export const dtype = z.enum(DTYPE_NAMES as [Dtype, ...Dtype[]]);
 
+/** A SHA-256 in lower-case hex. */
+export const sha256 = z.string().check(z.regex(/^[0-9a-f]{64}$/, ENDS));
+
 /** A tensor in a header: where its bytes lie in the payload. */
 export interface TensorRef {
   readonly dtype: Dtype;
@@ -37,9 +40,20 @@ export interface TensorRef {
   readonly length: number;
 }
 
+const dims = z.array(uint.check(z.lt(2 ** 31))).check(z.maxLength(8));
+
+/** A tensor that the server has: its bytes by their hash. */
+export interface BlobRef {
+  readonly sha256: string;
+  readonly dtype: Dtype;
+  readonly dims: readonly number[];
+}
+
+export const blobRef: z.ZodMiniType<BlobRef> = z.strictObject({ sha256, dtype, dims });
+
 export const tensorRef: z.ZodMiniType<TensorRef> = z.strictObject({
   dtype,
-  dims: z.array(uint.check(z.lt(2 ** 31))).check(z.maxLength(8)),
+  dims,
   offset: uint.check(z.multipleOf(8)),
   length: uint,
 });

@@ -31,7 +31,7 @@ function compareCodePoints(a: string, b: string): number {
     : (left[at]?.codePointAt(0) ?? 0) - (right[at]?.codePointAt(0) ?? -1);
 }
 
-/** Reads all of them. Throws `bad_message` where the payload isn't laid out as section 1.3 says, or holds more. */
+/** Reads all of them; blobs lie elsewhere. Throws `bad_message` where the payload isn't laid out as section 1.3 says, or holds more. */
 export function readGraphTensors(graph: Graph, payload: Uint8Array): GraphTensors {
   const reader = new PayloadReader(payload);
   const feeds = graph.invokes.map(
@@ -45,7 +45,8 @@ export function readGraphTensors(graph: Graph, payload: Uint8Array): GraphTensor
   );
   const constants = new Map<number, TensorLike>();
   for (const [id, node] of graph.nodes.entries()) {
-    if (node.kind === 'constant') constants.set(id, reader.tensor(node.tensor, `graph.nodes.${id}.tensor`));
+    if (node.kind === 'constant' && node.tensor)
+      constants.set(id, reader.tensor(node.tensor, `graph.nodes.${id}.tensor`));
   }
   reader.end();
   return { constants, feeds };

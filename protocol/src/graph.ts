@@ -1,6 +1,16 @@
 /** The intervention graph: plain data that says what to read, change, compute and save (PROTOCOL.md, section 3). */
 import * as z from 'zod/mini';
-import { name, path, type TensorRef, tensorRef, uint, utf8 } from './fields.ts';
+import {
+  type BlobRef,
+  blobRef,
+  name,
+  path,
+  sha256,
+  type TensorRef,
+  tensorRef,
+  uint,
+  utf8,
+} from './fields.ts';
 
 /** A hook's place: an input, an output or an inner value of a module, or one member of several there. */
 export interface Place {
@@ -41,7 +51,12 @@ export type AttributeValue = number | string | readonly number[];
 
 /** Nodes refer to earlier nodes by their index. */
 export type GraphNode =
-  | { readonly kind: 'constant'; readonly tensor: TensorRef }
+  | {
+      readonly kind: 'constant';
+      /** In the message's payload; or `blob`, with the capability of that name. */
+      readonly tensor?: TensorRef | undefined;
+      readonly blob?: BlobRef | undefined;
+    }
   | { readonly kind: 'parameter'; readonly name: string }
   | { readonly kind: 'read'; readonly place: Place }
   | {
@@ -65,6 +80,13 @@ export type GraphNode =
       readonly operator: string;
       readonly inputs: readonly number[];
       readonly attributes?: Readonly<Record<string, AttributeValue>> | undefined;
+    }
+  | {
+      /** A user's function, with the capability `functions`. */
+      readonly kind: 'call';
+      /** The hash of its file. */
+      readonly function: string;
+      readonly inputs: readonly number[];
     }
   | { readonly kind: 'member'; readonly of: number; readonly index: number }
   | { readonly kind: 'apply'; readonly module: string; readonly input: number }
@@ -152,7 +174,18 @@ function isAttribute(value: unknown): value is AttributeValue {
 const attributeText = utf8(512);
 
 const node: z.ZodMiniType<GraphNode> = z.discriminatedUnion('kind', [
-  z.strictObject({ kind: z.literal('constant'), tensor: tensorRef }),
+  z
+    .strictObject({
+      kind: z.literal('constant'),
+      tensor: z.optional(tensorRef),
+      blob: z.optional(blobRef),
+    })
+    .check(
+      z.refine(({ tensor, blob }) => (tensor === undefined) !== (blob === undefined), {
+        path: ['tensor'],
+        error: 'wanted a tensor or a blob, and not both',
+      }),
+    ),
   z.strictObject({ kind: z.literal('parameter'), name }),
   z.strictObject({ kind: z.literal('read'), place }),
   z.strictObject({
@@ -169,6 +202,11 @@ const node: z.ZodMiniType<GraphNode> = z.discriminatedUnion('kind', [
     operator: name,
     inputs: z.array(uint).check(z.maxLength(64)),
     attributes: z.optional(z.record(name, attribute)),
+  }),
+  z.strictObject({
+    kind: z.literal('call'),
+    function: sha256,
+    inputs: z.array(uint).check(z.maxLength(64)),
   }),
   z.strictObject({ kind: z.literal('member'), of: uint, index: uint }),
   z.strictObject({ kind: z.literal('apply'), module: name, input: uint }),
@@ -200,6 +238,7 @@ export const graph: z.ZodMiniType<Graph> = z.strictObject({
 export function operandsOf(node: GraphNode): readonly number[] {
   switch (node.kind) {
     case 'operator':
+    case 'call':
       return node.inputs;
     case 'member':
       return [node.of];

@@ -1,8 +1,8 @@
 /** Every message between client and gateway, in both directions (PROTOCOL.md, section 2). */
 import * as z from 'zod/mini';
-import { modelDescription } from './description.ts';
+import { modelDescription, portDescription } from './description.ts';
 import { accessError, errorBody } from './errors.ts';
-import { id, name, uint, utf8, valueRef } from './fields.ts';
+import { id, name, sha256, uint, utf8, valueRef } from './fields.ts';
 import { generate, generated } from './generate.ts';
 import { graph } from './graph.ts';
 
@@ -35,6 +35,10 @@ const limits = z.looseObject({
   resumeMs: z.optional(uint),
   /** How long an ended detached run is kept; with the capability `detach`. */
   retainMs: z.optional(uint),
+  /** Bytes of the blobs of a key; with the capability `blobs`. */
+  blobBytes: z.optional(uint),
+  /** How long a blob stays after its last use; with the capability `blobs`. */
+  blobMs: z.optional(uint),
   /** How long a run may take from `running` on. */
   runMs: z.optional(uint),
   /** Runs that may wait for one model. */
@@ -103,8 +107,14 @@ export const clientMessages = {
   ack: z.strictObject({ type: z.literal('ack'), run: id, seq: uint }),
   /** With the capability `resume`. */
   resume: z.strictObject({ type: z.literal('resume'), run: id, after: uint }),
+  /** Offers a blob; this and the next with the capability `blobs`. */
+  blob: z.strictObject({ type: z.literal('blob'), sha256, size: uint }),
+  blob_chunk: z.strictObject({ type: z.literal('blob_chunk'), sha256, offset: uint }),
+  /** With the capability `functions`. */
+  function: z.strictObject({ type: z.literal('function'), request: uint, sha256 }),
 };
 
+const ports = z.array(portDescription).check(z.maxLength(64));
 const ofRun = { run: id, seq: uint };
 /** In a run with `generate`, and in no other: which pass it is of. */
 const step = z.optional(uint);
@@ -184,6 +194,19 @@ export const serverMessages = {
     step,
     text: z.optional(utf8(20_000)),
     value: z.optional(valueRef),
+  }),
+  blob_state: z.strictObject({
+    type: z.literal('blob_state'),
+    sha256,
+    state: z.enum(['wanted', 'known', 'refused']),
+    received: uint,
+    error: z.optional(errorBody),
+  }),
+  function_description: z.strictObject({
+    type: z.literal('function_description'),
+    request: uint,
+    inputs: ports,
+    outputs: ports,
   }),
   progress: z.strictObject({
     type: z.literal('progress'),

@@ -59,7 +59,7 @@ describe('graph hash', () => {
 function constantsOf({ nodes }: Graph, payload: Uint8Array): (node: number) => TensorLike {
   const reader = new PayloadReader(payload);
   const tensors = nodes.map((node) =>
-    node.kind === 'constant' ? reader.tensor(node.tensor, '') : undefined,
+    node.kind === 'constant' && node.tensor ? reader.tensor(node.tensor, '') : undefined,
   );
   reader.end();
   return (node) => {

@@ -2,12 +2,23 @@
  * The conformance suite's traces with our client, in Node or in a browser: runs the named one and gives the lines to
  * print (docs/CONFORMANCE.md). The client comes as an argument, for a page loads it in its own way.
  */
-import type { LogEvent, Saved, SavedValue, Tensor, Trace } from '@tracewire/client';
+import type { LanguageModel, LogEvent, Saved, SavedValue, Tensor, Trace } from '@tracewire/client';
 
 type Client = typeof import('@tracewire/client');
 
+/** The function y = x + x, as docs/CONFORMANCE.md has it. */
+const DOUBLE = Uint8Array.from(
+  (
+    '080a12003a370a0e0a01780a017812017922034164641201675a100a0178120b0a09080112050a0312016e' +
+    '62100a0179120b0a09080112050a0312016e42040a001015'
+  ).match(/../g) ?? [],
+  (byte) => Number.parseInt(byte, 16),
+);
+
 /** The saves of each trace, by the names under which they are printed. */
-const TRACES: Readonly<Record<string, (m: Trace) => Record<string, Saved<SavedValue>>>> = {
+const TRACES: Readonly<
+  Record<string, (m: Trace, model: LanguageModel) => Record<string, Saved<SavedValue>>>
+> = {
   tutorial: (m) => {
     const saves = { 'h.1': m.get('h.1').output.save(), 'h.0': m.get('h.0').output.save() };
     m.get('h.0').output.stop();
@@ -19,6 +30,11 @@ const TRACES: Readonly<Record<string, (m: Trace) => Record<string, Saved<SavedVa
     a: m.constant([1, 2, 3], 'uint8').save(),
     b: m.constant(0.5, 'float64').save(),
     c: m.constant([], 'float32').save(),
+  }),
+  function: (m, model) => ({
+    double: model
+      .fn(DOUBLE)(m.constant([1, 2, 3]))
+      .save(),
   }),
   log: (m) => {
     m.log('seen', m.get('h.0').output);
@@ -39,7 +55,9 @@ export async function linesOf(client: Client, url: string, name: string): Promis
   try {
     const trace = TRACES[name];
     if (!trace) throw new Error(`There is no trace ${name}.`);
-    const saves = await model.trace([0, 1], { onLog: (event) => void logs.push(event) }, trace);
+    const saves = await model.trace([0, 1], { onLog: (event) => void logs.push(event) }, (m) =>
+      trace(m, model),
+    );
     const printed = logs.map(async ({ text, value }) => ({ log: text, ...(value && (await shown(value))) }));
     return await Promise.all([
       ...Object.entries(saves).map(([save, saved]) => outcome(save, saved)),

@@ -37,6 +37,13 @@ export const WRONGS = [
   'never knows a blob',
   'describes no outputs',
   'takes any operator',
+  'refuses a part twice',
+  'has no quota',
+  'says no limits of blobs',
+  'leaves parts out',
+  'takes any file',
+  'takes any inputs',
+  'counts a call as one',
 ] as const;
 export type Wrong = (typeof WRONGS)[number];
 
@@ -68,15 +75,28 @@ const LIMITS = {
   windowBytes: 2 ** 20,
   chunkBytes: 2 ** 18,
   runs: 4,
+  blobBytes: 2 ** 22,
+  blobMs: 60_000,
 };
 const CAPABILITIES = ['generation', 'sessions', 'blobs', 'functions'];
 const PORT = (name: string) => ({ name, dtype: 'float32', dims: ['n'] });
 
+/** The one function that it knows: y = x + x. */
+const DOUBLE =
+  '080a12003a370a0e0a01780a017812017922034164641201675a100a0178120b0a09080112050a0312016e62100a0179120b0a09080112050a0312016e42040a001015';
+
+/** A blob that is being taken in. */
+interface Part {
+  readonly size: number;
+  readonly bytes: Uint8Array;
+}
+
 export async function startPartialServer(wrong?: Wrong) {
   const server = new WebSocketServer({ host: '127.0.0.1', port: 0, handleProtocols: () => SUBPROTOCOL });
   const blobs = new Map<string, Uint8Array>();
+  const uploads = new Map<string, Part>();
   server.on('connection', (socket) => {
-    const connection = new PartialConnection(socket, blobs, wrong);
+    const connection = new PartialConnection(socket, blobs, uploads, wrong);
     socket.on('message', (bytes: Buffer) => connection.take(bytes));
   });
   await once(server, 'listening');
@@ -91,12 +111,19 @@ class PartialConnection {
   readonly #socket: WebSocket;
   readonly #blobs: Map<string, Uint8Array>;
   readonly #wrong: Wrong | undefined;
+  readonly #uploads: Map<string, Part>;
   #seq = 0;
   #run: unknown;
 
-  constructor(socket: WebSocket, blobs: Map<string, Uint8Array>, wrong: Wrong | undefined) {
+  constructor(
+    socket: WebSocket,
+    blobs: Map<string, Uint8Array>,
+    uploads: Map<string, Part>,
+    wrong: Wrong | undefined,
+  ) {
     this.#socket = socket;
     this.#blobs = blobs;
+    this.#uploads = uploads;
     this.#wrong = wrong;
   }
 
@@ -112,7 +139,7 @@ class PartialConnection {
         capabilities: CAPABILITIES,
         opset: 21,
         models: [MODEL],
-        limits: LIMITS,
+        limits: this.#wrong === 'says no limits of blobs' ? { ...LIMITS, blobMs: undefined } : LIMITS,
       });
     if (header.type === 'describe') this.#send({ type: 'description', request, description: DESCRIPTION });
     if (header.type === 'blob' || header.type === 'blob_chunk') this.#blob(header, payload);
@@ -131,32 +158,54 @@ class PartialConnection {
     this.#socket.send(Buffer.concat(encodeFrame(header, payload ? [payload] : [])));
   }
 
-  /** Blobs here are small: one chunk, or none. */
-  #blob({ type, sha256 }: Fields, payload: Uint8Array): void {
+  #blob({ type, sha256, size, offset }: Fields, payload: Uint8Array): void {
     const hash = String(sha256);
     const state = (name: string, fields: Fields): void =>
       this.#send({ type: 'blob_state', sha256, state: name, received: 0, ...fields });
+    const refuse = (code: string): void => state('refused', { error: refusal(code) });
     const known = this.#blobs.get(hash);
-    if (type === 'blob') {
-      if (known && this.#wrong !== 'never knows a blob') state('known', { received: known.byteLength });
-      else state('wanted', {});
-    } else if (
-      createHash('sha256').update(payload).digest('hex') !== hash &&
-      this.#wrong !== 'takes any bytes'
-    ) {
-      state('refused', { error: refusal('blob_mismatch') });
-    } else {
-      this.#blobs.set(hash, payload.slice());
-      state('known', { received: payload.byteLength });
-    }
+    if (known && this.#wrong !== 'never knows a blob') return state('known', { received: known.byteLength });
+    if (type === 'blob' && Number(size) > LIMITS.blobBytes && this.#wrong !== 'has no quota')
+      return refuse('too_large');
+    const upload = this.#uploads.get(hash) ?? { size: Number(size), bytes: new Uint8Array() };
+    const taken = upload.bytes.byteLength;
+    if (type === 'blob') this.#uploads.set(hash, upload);
+    if (type === 'blob')
+      return state('wanted', {
+        received: this.#wrong === 'leaves parts out' && taken > 0 ? taken + 4 : taken,
+      });
+    if (Number(offset) < taken && this.#wrong !== 'refuses a part twice')
+      return state('wanted', { received: taken });
+    if (Number(offset) !== taken) return refuse('bad_message');
+    const bytes = Buffer.concat([upload.bytes, payload]);
+    this.#uploads.set(hash, { ...upload, bytes });
+    if (bytes.byteLength < upload.size) return state('wanted', { received: bytes.byteLength });
+    this.#uploads.delete(hash);
+    if (createHash('sha256').update(bytes).digest('hex') !== hash && this.#wrong !== 'takes any bytes')
+      return refuse('blob_mismatch');
+    this.#blobs.set(hash, bytes);
+    state('known', { received: bytes.byteLength });
   }
 
   /** A function is known by the operator that stands in its bytes. */
   #functionFault(hash: string): Fields | undefined {
     const bytes = this.#blobs.get(hash);
     if (!bytes) return refusal('unknown_blob', { wanted: hash });
-    const known = Buffer.from(bytes).includes('Add') || this.#wrong === 'takes any operator';
-    return known ? undefined : refusal('unknown_operator', { path: 'Nothing' });
+    if (Buffer.from(bytes).includes('Nothing'))
+      return this.#wrong === 'takes any operator'
+        ? undefined
+        : refusal('unknown_operator', { path: 'Nothing' });
+    const right = Buffer.from(bytes).toString('hex') === DOUBLE || this.#wrong === 'takes any file';
+    return right ? undefined : refusal('bad_function', { path: 'file' });
+  }
+
+  /** What is wrong with the operands of a call of the one function. */
+  #inputFault(nodes: readonly PartialNode[], { inputs = [] }: PartialNode): Fields | undefined {
+    if (this.#wrong === 'takes any inputs') return undefined;
+    const operand = nodes[inputs[0] ?? -1]?.tensor;
+    if (inputs.length !== 1) return refusal('bad_arity');
+    if (operand && operand.dtype !== 'float32') return refusal('wrong_dtype');
+    return operand && operand.dims.length !== 1 ? refusal('wrong_dims') : undefined;
   }
 
   #answer(header: Fields, payload: Uint8Array): void {
@@ -198,6 +247,9 @@ class PartialConnection {
     const tokens = graph.invokes[0].input.ids.length + (generate?.maxNewTokens ?? 1) - 1;
     if (tokens > Number(DESCRIPTION.contextLength) && this.#wrong !== 'runs past the context')
       return [refusal('input_too_long')];
+    const calls = graph.nodes.filter(({ kind }) => kind === 'call').length;
+    const count = graph.nodes.length + (this.#wrong === 'counts a call as one' ? 0 : calls);
+    if (count > LIMITS.nodes) return [refusal('bad_message')];
     return graph.nodes.flatMap((node, id) => {
       const at = { ...where, node: id };
       if (node.kind === 'earlier') {
@@ -218,7 +270,7 @@ class PartialConnection {
         return bytes.byteLength === wanted ? [] : [refusal('wrong_dims', at)];
       }
       if (node.kind === 'call') {
-        const fault = this.#functionFault(String(node.function));
+        const fault = this.#functionFault(String(node.function)) ?? this.#inputFault(graph.nodes, node);
         return fault ? [{ ...fault, ...at }] : [];
       }
       return PartialTrace.stepFault(graph.nodes, id, this.#wrong).map((code) => refusal(code, at));

@@ -16,6 +16,7 @@ import {
   TracewireError,
   toErrorBody,
 } from '@tracewire/protocol';
+import { expandCalls, type FunctionOf } from './calls.ts';
 import { execute } from './execute.ts';
 import { sizesOf } from './feeds.ts';
 import { type Generation, type GenerationResult, generateTokens, neverBegan } from './generate.ts';
@@ -109,6 +110,7 @@ export class Engine {
     isCancelled: () => boolean,
     feeds: readonly ReadonlyMap<string, TensorLike>[] = [],
     options?: Generate,
+    functionOf: FunctionOf = () => undefined,
   ): Promise<RunOutcome> {
     const begun = performance.now();
     try {
@@ -117,30 +119,36 @@ export class Engine {
         constant: (node) => constants.get(node),
         limits: this.#limits,
         generates: options !== undefined,
+        function: (sha256) => {
+          const body = functionOf(sha256);
+          return body && { body, errors: [] };
+        },
       });
       if (faults.length + errors.length > 0)
         return this.#refuse(graph, listener, [...faults, ...errors], options);
+      const expanded = expandCalls(graph, constants, functionOf);
       const pass = {
-        graph,
+        graph: expanded.graph,
         model: this.#model,
         segments: this.#segments,
         operations: this.#operations,
-        constants,
-        listener,
+        constants: expanded.constants,
+        listener: expanded.listen(listener),
         isCancelled,
         savedBytes: this.#limits.savedBytes,
         intermediateBytes: this.#limits.intermediateBytes,
       };
       if (options) {
         const { report, ...end } = await this.#generate(pass, options);
-        return { ...ending(end), report: { ...report, milliseconds: performance.now() - begun } };
+        const told = { ...report, milliseconds: performance.now() - begun };
+        return expanded.outcome({ ...ending(end), report: told });
       }
       const given = feeds[0] ?? new Map<string, TensorLike>();
       const rows = graph.invokes.map(({ input }) => this.#idsOf(input, given));
       const fed = given.size > 0 ? sizesOf(given, this.#model.types) : undefined;
       const lengths = fed ? [fed.sequence] : rows.map((row) => row.length);
       this.#checkTogether(lengths);
-      const plan = planRun(graph, this.#model, rows.length * Math.max(...lengths));
+      const plan = planRun(expanded.graph, this.#model, rows.length * Math.max(...lengths));
       const { ran, ...end } = await execute({
         ...pass,
         plan,
@@ -150,7 +158,8 @@ export class Engine {
           ? this.#model.feeds.make(rows[0] ?? [], fed, given)
           : this.#model.feeds.make(padRows(rows), sizesTogether(lengths)),
       });
-      return { ...ending(end), report: this.#report(plan, ran, lengths, performance.now() - begun) };
+      const report = this.#report(plan, ran, lengths, performance.now() - begun);
+      return expanded.outcome({ ...ending(end), report });
     } catch (thrown) {
       return this.#refuse(graph, listener, [toErrorBody(thrown)], options);
     }

@@ -201,10 +201,16 @@ class Executor {
   #inheritFailure(id: number): boolean {
     if (this.#failures.has(id)) return true;
     const node = this.#execution.graph.nodes[id];
-    const failed = node && operandsOf(node).find((operand) => this.#failures.has(operand));
+    const failed = node && operandsOf(node).find((operand) => this.#hasFailed(operand));
     const cause = failed === undefined ? undefined : this.#failures.get(failed);
     if (cause) this.#failures.set(id, cause);
     return cause !== undefined;
+  }
+
+  /** What only passes values on fails with them. */
+  #hasFailed(id: number): boolean {
+    const kind = this.#execution.graph.nodes[id]?.kind;
+    return this.#failures.has(id) || ((kind === 'member' || kind === 'call') && this.#inheritFailure(id));
   }
 
   #deliver(id: number): void {
@@ -343,6 +349,9 @@ class Executor {
   }
 
   #value(node: number): Value {
+    const joined = this.#execution.graph.nodes[node];
+    if (joined?.kind === 'call' && joined.inputs.length > 1)
+      return joined.inputs.map((input) => this.#value(input));
     const { node: id, member } = sourceOf(node, this.#execution.graph.nodes);
     const value = this.#values.get(id);
     if (value === undefined) throw new Error(`Node ${id} has no value.`);

@@ -49,7 +49,7 @@ export interface OperationModel {
   readonly outputs: readonly { readonly name: string; readonly source: TensorSource }[];
 }
 
-/** Splits operations where the kind of model changes; members of tuples need no computing. */
+/** Splits operations where the kind of model changes; members of tuples, and what calls join, need no computing. */
 export function groupOperations(
   operations: readonly number[],
   nodes: readonly GraphNode[],
@@ -57,7 +57,7 @@ export function groupOperations(
   const groups: { kind: OperationGroup['kind']; nodes: number[] }[] = [];
   for (const id of operations) {
     const node = nodes[id];
-    if (!node || node.kind === 'member') continue;
+    if (!node || node.kind === 'member' || node.kind === 'call') continue;
     const kind = kindOf(node);
     const last = groups.at(-1);
     if (last?.kind === kind) last.nodes.push(id);
@@ -71,9 +71,10 @@ function kindOf(node: GraphNode): OperationGroup['kind'] {
   return node.kind === 'operator' && operatorFacts(node.operator)?.random ? 'random' : 'operators';
 }
 
-/** Follows `member` nodes to the node that makes the tensor. */
+/** Follows `member` nodes, and calls of one result, to the node that makes the tensor. */
 export function sourceOf(node: number, nodes: readonly GraphNode[]): TensorSource {
   const at = nodes[node];
+  if (at?.kind === 'call' && at.inputs.length === 1) return sourceOf(at.inputs[0] ?? -1, nodes);
   if (at?.kind !== 'member') return { node, member: 0 };
   const { node: of } = sourceOf(at.of, nodes);
   return { node: of, member: at.index };

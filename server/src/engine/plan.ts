@@ -284,6 +284,7 @@ function refuseUnset(why: string | undefined): void {
 /** How many values a tuple has that a node gives; undefined for one tensor. */
 function tupleLength(id: number, nodes: readonly GraphNode[], model: Model): number | undefined {
   const node = nodes[id];
+  if (node?.kind === 'call') return node.inputs.length > 1 ? node.inputs.length : undefined;
   if (node?.kind === 'operator') {
     const count = operatorFacts(node.operator)?.outputs.length ?? 1;
     return count > 1 ? count : undefined;

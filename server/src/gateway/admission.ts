@@ -7,15 +7,18 @@ import {
   checkGraph,
   type ErrorBody,
   type Graph,
-  type Limits,
   nearest,
+  type ReadFunction,
   readGraphTensors,
   TracewireError,
   toErrorBody,
 } from '@tracewire/protocol';
 import { checkBatch } from './batch.ts';
+import type { KeyBlobs } from './blobs/key-blobs.ts';
+import { blobFaults, smallBlob } from './blobs/named-blobs.ts';
 import { checkGeneration } from './generation.ts';
 import type { ServedModel } from './served-model.ts';
+import type { Services } from './services.ts';
 
 /** A refusal with all its errors; a single one is a `TracewireError`. */
 export class Refusal extends Error {
@@ -33,17 +36,23 @@ export function errorsOf(thrown: unknown): ErrorBody[] {
 
 /** The run's warnings. Throws a `Refusal` or a `TracewireError`. */
 export function checkRun(
-  { graph, options }: ClientMessage & { type: 'run' },
+  { graph, options, model: name }: ClientMessage & { type: 'run' },
   payload: Uint8Array,
-  model: ServedModel,
-  limits: Limits,
+  { models, limits, functions }: Pick<Services, 'models' | 'limits' | 'functions'>,
+  blobs: KeyBlobs,
 ): readonly ErrorBody[] {
-  checkNodes(graph, limits.nodes);
+  const model = findModel(models, name);
+  const functionOf = (sha256: string): ReadFunction | undefined => functions.of(sha256, blobs);
+  checkNodes(graph, limits.nodes, functionOf);
   checkBatch(graph, limits);
   const { constants } = readGraphTensors(graph, payload);
-  const faults = checkGeneration(graph, options?.generate, model.description);
+  const faults = [
+    ...checkGeneration(graph, options?.generate, model.description),
+    ...blobFaults(graph, blobs),
+  ];
   const { errors, warnings } = checkGraph(graph, model.index, {
-    constant: (node) => constants.get(node),
+    constant: (node) => constants.get(node) ?? smallBlob(graph, node, blobs),
+    function: functionOf,
     limits,
     generates: options?.generate !== undefined,
   });
@@ -64,13 +73,22 @@ export function findModel(models: ReadonlyMap<string, ServedModel>, name: string
   });
 }
 
-function checkNodes({ nodes }: Graph, most: number): void {
-  if (nodes.length <= most) return;
+/** A call counts as what its function holds. */
+function checkNodes(
+  { nodes }: Graph,
+  most: number,
+  functionOf: (sha256: string) => ReadFunction | undefined,
+): void {
+  let count = nodes.length;
+  for (const node of nodes.length <= most ? nodes : [])
+    if (node.kind === 'call') count += functionOf(node.function)?.body?.nodes.length ?? 0;
+  if (count <= most) return;
+  const inside = count > nodes.length ? `, those of its functions among them` : '';
   throw new TracewireError({
     code: 'bad_message',
-    message: `The graph has ${nodes.length} nodes; this server takes at most ${most}.`,
+    message: `The graph has ${count} nodes${inside}; this server takes at most ${most}.`,
     path: 'graph.nodes',
     wanted: `at most ${most} nodes`,
-    got: String(nodes.length),
+    got: String(count),
   });
 }

@@ -5,11 +5,14 @@
 import { type ClientMessage, TracewireError } from '@tracewire/protocol';
 import { checkRun } from './admission.ts';
 import { batchField } from './batch.ts';
+import { blobField, namedBlobs } from './blobs/named-blobs.ts';
+import type { Peer } from './connection.ts';
 import { contentOf } from './content.ts';
 import { generationField } from './generation.ts';
 import type { Follower, KeptRun } from './kept-run.ts';
 import type { KeyRuns } from './key-runs.ts';
 import { QUEUE_RETRY_MS, RETAINED_RUNS, retainedBytes } from './limits.ts';
+import { mustOffer } from './offered.ts';
 import { Patience } from './patience.ts';
 import type { Services } from './services.ts';
 import type { Batching } from './sharing.ts';
@@ -27,18 +30,17 @@ export class ConnectionRuns implements Follower {
   readonly #gateway: Services;
   readonly #runs: KeyRuns;
   readonly #send: (parts: readonly Uint8Array[]) => void;
-  readonly #lane: string;
+  readonly #peer: Peer;
   readonly #patience: Patience;
   /** Those that both sides have announced. */
   #capabilities: ReadonlySet<string> = new Set();
 
-  /** `runs` are those of the client's key; `lane`: whose turn it is in a queue. */
-  constructor(gateway: Services, runs: KeyRuns, lane: string, connection: RunConnection) {
+  constructor(gateway: Services, peer: Peer, connection: RunConnection) {
     const { send, stuck } = connection;
     this.#patience = new Patience(() => this.#runs.isAwaited(this), stuck, gateway.readMs);
     this.#gateway = gateway;
-    this.#runs = runs;
-    this.#lane = lane;
+    this.#runs = peer.runs;
+    this.#peer = peer;
     this.#send = send;
   }
 
@@ -59,6 +61,8 @@ export class ConnectionRuns implements Follower {
     if (message.options?.batching !== undefined) this.#mustOffer('batching', 'options.batching');
     const steps = generationField(message);
     if (steps !== undefined) this.#mustOffer('generation', steps);
+    const blob = blobField(message.graph);
+    if (blob) this.#mustOffer(...blob);
     const known = this.#runs.get(message.run);
     if (known) return this.#retry(known, message, payload);
     this.#mustNotDrain();
@@ -67,12 +71,15 @@ export class ConnectionRuns implements Follower {
     const warnings = this.#check(message, payload);
     model.mustHaveRoom();
     if (detached) this.#runs.mustTakeDetached();
+    const hashes = namedBlobs(message.graph);
     const run = this.#runs.add({
       message,
       payload,
+      blobs: [...hashes].map((sha256) => ({ sha256, path: this.#peer.blobs.pathOf(sha256) })),
+      release: this.#peer.blobs.hold(hashes),
       model,
       hostId: this.#gateway.nextRunId(),
-      lane: this.#lane,
+      lane: this.#peer.lane,
       meter: this.#gateway.meter,
       shared: this.#batchingOf(message) === 'shared',
       content: this.#capabilities.has('resume') ? contentOf(message, payload) : undefined,
@@ -131,7 +138,7 @@ export class ConnectionRuns implements Follower {
   }
 
   #check(message: Client<'run'>, payload: Uint8Array) {
-    return checkRun(message, payload, this.#gateway.model(message.model), this.#gateway.limits);
+    return checkRun(message, payload, this.#gateway, this.#peer.blobs);
   }
 
   /** One that can't be told of the server's default has what is right for everybody. */
@@ -141,13 +148,7 @@ export class ConnectionRuns implements Follower {
   }
 
   #mustOffer(capability: string, path: string): void {
-    if (this.#capabilities.has(capability)) return;
-    throw new TracewireError({
-      code: 'not_offered',
-      message: `${path === 'type' ? 'The message' : path} belongs to the capability ${capability}, which has not been announced by both sides.`,
-      path,
-      wanted: capability,
-    });
+    mustOffer(this.#capabilities, capability, path);
   }
 
   #mustNotDrain(): void {

@@ -20,8 +20,10 @@ import {
   type Transport,
 } from '@tracewire/protocol';
 import { errorsOf } from './admission.ts';
+import type { KeyBlobs } from './blobs/key-blobs.ts';
 import { ConnectionRuns } from './connection-runs.ts';
 import type { KeyRuns } from './key-runs.ts';
+import { mustOffer } from './offered.ts';
 import { Requests } from './requests.ts';
 import type { Services } from './services.ts';
 
@@ -32,6 +34,7 @@ type Subject = { readonly run?: string; readonly request?: number };
 export interface Peer {
   /** Those of its key. */
   readonly runs: KeyRuns;
+  readonly blobs: KeyBlobs;
   /** Whose turn it is in a queue: the key, or where there are none the connection. */
   readonly lane: string;
 }
@@ -42,6 +45,8 @@ export class Connection {
   readonly #onClose: () => void;
   readonly #runs: ConnectionRuns;
   readonly #requests: Requests;
+  readonly #blobs: KeyBlobs;
+  #shared: ReadonlySet<string> = new Set();
   #greeted = false;
   #closed = false;
   #helloTimer: NodeJS.Timeout | undefined;
@@ -50,11 +55,12 @@ export class Connection {
     this.#gateway = gateway;
     this.#transport = transport;
     this.#onClose = onClose;
-    this.#runs = new ConnectionRuns(gateway, peer.runs, peer.lane, {
+    this.#blobs = peer.blobs;
+    this.#runs = new ConnectionRuns(gateway, peer, {
       send: (parts) => transport.send(parts),
       stuck: () => this.close(1008, 'the client takes nothing in of what it was sent'),
     });
-    this.#requests = new Requests(gateway, (message) => this.#send(message));
+    this.#requests = new Requests(gateway, peer.blobs, (message) => this.#send(message));
   }
 
   start(): void {
@@ -79,6 +85,18 @@ export class Connection {
     cancel: ({ run }) => this.#runs.cancel(run),
     ack: ({ run, seq }) => this.#runs.ack(run, seq),
     resume: (message) => this.#runs.resume(message),
+    blob: ({ sha256, size }) => {
+      mustOffer(this.#shared, 'blobs', 'type');
+      this.#send({ type: 'blob_state', sha256, ...this.#blobs.offer(sha256, size) });
+    },
+    blob_chunk: ({ sha256, offset }, payload) => {
+      mustOffer(this.#shared, 'blobs', 'type');
+      this.#send({ type: 'blob_state', sha256, ...this.#blobs.take(sha256, offset, payload) });
+    },
+    function: (message) => {
+      mustOffer(this.#shared, 'functions', 'type');
+      this.#requests.function(message);
+    },
   };
 
   #receive(bytes: Uint8Array): void {
@@ -122,6 +140,7 @@ export class Connection {
     this.#greeted = true;
     const offered = capabilitiesOf(this.#gateway.limits);
     const shared = new Set(offered.filter((capability) => announced.includes(capability)));
+    this.#shared = shared;
     this.#runs.enable(shared);
     this.#gateway.log.info({ client }, 'client connected');
     this.#welcome(offered, shared);
@@ -129,7 +148,7 @@ export class Connection {
 
   #welcome(capabilities: string[], shared: ReadonlySet<string>): void {
     const { version, epoch, models, limits } = this.#gateway;
-    const { resumeMs, retainMs, invokes, batchTokens, ...rest } = limits;
+    const { resumeMs, retainMs, invokes, batchTokens, blobBytes, blobMs, ...rest } = limits;
     this.#send({
       type: 'welcome',
       protocol: PROTOCOL_VERSION,
@@ -145,6 +164,8 @@ export class Connection {
         batchTokens: shared.has('invokes') ? batchTokens : undefined,
         resumeMs: shared.has('resume') ? resumeMs : undefined,
         retainMs: shared.has('detach') ? retainMs : undefined,
+        blobBytes: shared.has('blobs') ? blobBytes : undefined,
+        blobMs: shared.has('blobs') ? blobMs : undefined,
       },
     });
   }
@@ -174,12 +195,13 @@ export class Connection {
 }
 
 /** What a server with these limits offers beyond the page's core (PROTOCOL.md, sections 2.4 and 6). */
-function capabilitiesOf({ resumeMs, retainMs, invokes }: Limits): string[] {
+function capabilitiesOf({ resumeMs, retainMs, invokes, blobBytes }: Limits): string[] {
   return [
     ...(resumeMs === undefined ? [] : ['resume']),
     ...(retainMs === undefined || resumeMs === undefined ? [] : ['detach']),
     ...(invokes === undefined ? [] : ['invokes', 'batching']),
     'generation',
+    ...(blobBytes === undefined ? [] : ['blobs', 'functions']),
   ];
 }
 
@@ -188,7 +210,7 @@ function subjectOf({ header }: Frame): Subject {
   const { type, run, request } = header;
   if ((type === 'run' || type === 'resume') && typeof run === 'string' && /^[A-Za-z0-9._~-]{1,64}$/.test(run))
     return { run };
-  const asks = type === 'describe' || type === 'tokenize' || type === 'detokenize';
+  const asks = ['describe', 'tokenize', 'detokenize', 'function'].includes(type);
   if (asks && typeof request === 'number' && Number.isSafeInteger(request) && request >= 0) {
     return { request };
   }

@@ -6,6 +6,8 @@ import { randomUUID } from 'node:crypto';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { ErrorBody, Limits, Transport } from '@tracewire/protocol';
 import { findModel } from './admission.ts';
+import { BlobStore } from './blobs/blob-store.ts';
+import { Functions } from './blobs/functions.ts';
 import { Connection } from './connection.ts';
 import { KeyRuns } from './key-runs.ts';
 import { DEFAULT_LIMITS, HELLO_MS, QUEUE_RETRY_MS, readMs } from './limits.ts';
@@ -55,11 +57,13 @@ export class Gateway implements Services {
   readonly helloMs: number;
   readonly readMs: number;
   readonly meter: Meter;
+  readonly functions: Functions;
   draining = false;
   /** With the id of the key that each came with. */
   readonly #connections = new Map<Connection, string | undefined>();
   readonly #runsByKey = new Map<string, KeyRuns>();
   readonly #results: ResultStore | undefined;
+  readonly #blobs: BlobStore;
   #runs = 0;
   #accepted = 0;
 
@@ -67,6 +71,8 @@ export class Gateway implements Services {
     this.models = new Map(options.models.map((model) => [model.name, model]));
     this.limits = options.limits ?? DEFAULT_LIMITS;
     this.#results = options.results;
+    this.#blobs = new BlobStore(this.limits, options.results?.folder);
+    this.functions = new Functions(this.limits);
     this.readMs = options.readMs ?? readMs(this.limits);
     this.runs = new KeyRuns(this.limits, undefined, this.#results);
     this.log = options.log;
@@ -80,7 +86,8 @@ export class Gateway implements Services {
   /** Serves one client until its transport closes; it sees the runs of its key. */
   serve(transport: Transport, { key, closed }: ServeOptions = {}): void {
     this.#accepted += 1;
-    const peer = { runs: this.runsOf(key), lane: key ?? `c${this.#accepted}` };
+    const lane = key ?? `c${this.#accepted}`;
+    const peer = { runs: this.runsOf(key), blobs: this.#blobs.of(key), lane };
     const connection = new Connection(this, peer, transport, () => {
       this.#connections.delete(connection);
       closed?.();
@@ -104,6 +111,7 @@ export class Gateway implements Services {
     }
     this.#runsByKey.get(key)?.close();
     this.#runsByKey.delete(key);
+    this.#blobs.forget(key);
     this.log.info({ key }, 'key is good no more');
   }
 
@@ -158,5 +166,6 @@ export class Gateway implements Services {
       connection.close(1001, 'the server is going away');
     for (const runs of this.#allRuns) runs.close();
     for (const model of this.models.values()) model.close();
+    this.#blobs.close();
   }
 }

@@ -24,6 +24,8 @@ export interface Work {
   readonly graph: Graph;
   readonly generate?: Generate | undefined;
   readonly payload: Uint8Array;
+  /** The files of the blobs that the graph names. */
+  readonly blobs?: readonly { readonly sha256: string; readonly path: string }[] | undefined;
 }
 
 /** The host's events of a run go to the run itself. */

@@ -77,9 +77,15 @@ export class HostLink {
   }
 
   /** One pass at a time. `ended` is called after `events.done`; a loss of the host ends the run too. */
-  run(id: string, { graph, payload, generate }: Work, events: RunEvents, ended: () => void): void {
+  run(
+    id: string,
+    { graph, payload, generate, blobs = [] }: Work,
+    events: RunEvents,
+    ended: () => void,
+  ): void {
     this.#pass = { id, runs: new Map([[id, events]]), ended };
-    this.#send({ type: 'run', run: id, graph, generate }, [payload]);
+    const files = blobs.length > 0 ? [...blobs] : undefined;
+    this.#send({ type: 'run', run: id, graph, generate, blobs: files }, [payload]);
   }
 
   /** Several runs in one pass. `ended` is called when all are done; or none is, and `apart` with what kept the pass from it. */

@@ -3,6 +3,7 @@
  * without one, how long a detached one stays after its end, and its deadline. What happens in the run is run.ts's.
  */
 import { type ClientMessage, type ErrorBody, encodeFrame, type Limits } from '@tracewire/protocol';
+import type { Work } from './host-handle.ts';
 import type { Meter } from './meter.ts';
 import { Outbox, type OutboxOptions } from './outbox.ts';
 import type { RestoredRun, ResultStore } from './result-store.ts';
@@ -30,6 +31,9 @@ export interface Keeping {
 export interface NewRun {
   readonly message: Extract<ClientMessage, { type: 'run' }>;
   readonly payload: Uint8Array;
+  /** The files of the blobs that it names, and what to call once it has ended. */
+  readonly blobs: NonNullable<Work['blobs']>;
+  release(): void;
   readonly model: ServedModel;
   /** The gateway's own id towards the host. */
   readonly hostId: string;
@@ -97,20 +101,24 @@ export class KeptRun {
     return new Outbox(options, restored);
   }
 
-  #newRun({ message, payload, hostId, lane, model, meter, shared, hasRoom }: NewRun): Run {
+  #newRun(source: NewRun): Run {
+    const { message, payload, blobs, release, hostId, lane, model, meter, shared, hasRoom } = source;
     return new Run({
       id: this.id,
       hostId,
       lane,
       model: model.name,
       meter,
-      work: { graph: message.graph, payload, generate: message.options?.generate },
+      work: { graph: message.graph, payload, blobs, generate: message.options?.generate },
       share: shared ? shareOf(message, model.index) : undefined,
       outbox: this.#outbox,
       logBytes: this.#keeping.limits.savedBytes,
       hasRoom: (bytes) => (!this.#detached || hasRoom(bytes)) && this.#outbox.hasRoom(bytes),
       progress: (done, total, phase) => this.#progress(done, total, phase),
-      ended: () => this.#ended(),
+      ended: () => {
+        release();
+        this.#ended();
+      },
     });
   }
 

@@ -25,6 +25,9 @@ export const DEFAULT_LIMITS = {
   resumeMs: 60_000,
   /** Results that nobody fetches. */
   retainMs: 15 * 60_000,
+  /** Blobs that fill the disk, of one key; and how long one stays after its last use. */
+  blobBytes: 512 * MIB,
+  blobMs: 60 * 60_000,
   /** A run that holds the model for ever. */
   runMs: 10 * 60_000,
   queuedRuns: 256,
@@ -86,6 +89,15 @@ export function retainedBytes(limits: Limits): number {
 export function socketBytes(limits: Limits): number {
   return limits.runs * (limits.windowBytes + limits.chunkBytes) + 32 * MIB;
 }
+
+/** Blobs on disk, of all keys. */
+export const BLOB_DISK_BYTES = 8192 * MIB;
+
+/** Blobs of one key: each costs a little, however small it is. */
+export const KEY_BLOBS = 4096;
+
+/** A function's file: to check it, all of it is read at once. */
+export const FUNCTION_BYTES = 256 * MIB;
 
 /** How long runs may go on when the server is told to end, unless it is told otherwise. */
 export const GRACE_MS = 30_000;

@@ -1,6 +1,7 @@
-/** Answers one connection's `describe`, `tokenize` and `detokenize`. */
+/** Answers one connection's `describe`, `tokenize`, `detokenize` and `function`. */
 import { type ClientMessage, type ServerMessage, TracewireError } from '@tracewire/protocol';
-import { errorsOf } from './admission.ts';
+import { errorsOf, Refusal } from './admission.ts';
+import { type KeyBlobs, unknownBlob } from './blobs/key-blobs.ts';
 import { OPEN_REQUESTS, QUEUE_RETRY_MS } from './limits.ts';
 import type { Services } from './services.ts';
 
@@ -9,10 +10,12 @@ type Client<K extends ClientMessage['type']> = Extract<ClientMessage, { type: K 
 export class Requests {
   readonly #gateway: Services;
   readonly #send: (message: ServerMessage) => void;
+  readonly #blobs: KeyBlobs;
   readonly #open = new Set<number>();
 
-  constructor(gateway: Services, send: (message: ServerMessage) => void) {
+  constructor(gateway: Services, blobs: KeyBlobs, send: (message: ServerMessage) => void) {
     this.#gateway = gateway;
+    this.#blobs = blobs;
     this.#send = send;
   }
 
@@ -29,6 +32,15 @@ export class Requests {
   detokenize({ request, model, ids }: Client<'detokenize'>): void {
     const served = this.#gateway.model(model);
     this.#answer(request, async () => ({ type: 'text', request, text: await served.detokenize(ids) }));
+  }
+
+  function({ request, sha256 }: Client<'function'>): void {
+    this.#mustBeFree(request);
+    const found = this.#gateway.functions.of(sha256, this.#blobs);
+    if (!found) throw new TracewireError(unknownBlob(sha256));
+    if (!found.body) throw new Refusal(found.errors);
+    const { inputs, outputs } = found.body;
+    this.#send({ type: 'function_description', request, inputs: [...inputs], outputs: [...outputs] });
   }
 
   #answer(request: number, make: () => Promise<ServerMessage>): void {

@@ -71,6 +71,11 @@ export class ResultStore {
     return restored;
   }
 
+  /** It is this store's alone, until it is closed. */
+  get folder(): string {
+    return this.#options.folder;
+  }
+
   get diskBytes(): number {
     return this.#diskBytes;
   }

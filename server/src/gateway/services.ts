@@ -1,5 +1,6 @@
 /** What the gateway offers to each of its connections. */
 import type { Limits } from '@tracewire/protocol';
+import type { Functions } from './blobs/functions.ts';
 import type { Log } from './log.ts';
 import type { Meter } from './meter.ts';
 import type { ServedModel } from './served-model.ts';
@@ -20,6 +21,7 @@ export interface Services {
   readonly readMs: number;
   readonly log: Log;
   readonly meter: Meter;
+  readonly functions: Functions;
   /** Whether the server takes no more runs, for it is going away. */
   readonly draining: boolean;
   /** Throws `unknown_model`. */

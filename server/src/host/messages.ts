@@ -32,7 +32,14 @@ export const hostCommands = {
     /** Only says what the model is; nothing is loaded that could run. */
     describeOnly: z.optional(z.literal(true)),
   }),
-  run: z.strictObject({ type: z.literal('run'), run, graph, generate: z.optional(generate) }),
+  run: z.strictObject({
+    type: z.literal('run'),
+    run,
+    graph,
+    generate: z.optional(generate),
+    /** The files of the blobs that the graph names; they stay until the run is done. */
+    blobs: z.optional(z.array(z.strictObject({ sha256: z.string(), path: z.string() }))),
+  }),
   /** Several runs in one pass, which has an id of its own; each run's payload in turn, from a multiple of 8 on. */
   run_together: z.strictObject({
     type: z.literal('run_together'),

@@ -6,8 +6,6 @@ import {
   dispatch,
   type ErrorBody,
   encodeFrame,
-  type Generate,
-  type Graph,
   type Handlers,
   type MessageOf,
   PayloadWriter,
@@ -19,6 +17,7 @@ import {
 import { Engine } from '../engine/engine.ts';
 import type { OnProgress } from '../engine/intake/prepare.ts';
 import type { RunListener } from '../engine/outcomes.ts';
+import { HostBlobs } from './blobs.ts';
 import type { EngineThreadData } from './engine-thread.ts';
 import { joinRuns, payloadsOf } from './join.ts';
 import { hostCommands, type hostEvents } from './messages.ts';
@@ -27,6 +26,7 @@ import { portTransport } from './port-transport.ts';
 
 type Event = MessageOf<typeof hostEvents>;
 type Load = MessageOf<typeof hostCommands, 'load'>;
+type RunCommand = MessageOf<typeof hostCommands, 'run'>;
 
 /** A log's value above this is left out: logs are for a glance. */
 const LOG_VALUE_BYTES = 64 * 1024;
@@ -36,15 +36,15 @@ const transport = portTransport(parentPort);
 const cancelled = new Int32Array((workerData as EngineThreadData).cancelFlag);
 
 const isCancelled = (): boolean => Atomics.load(cancelled, 0) === 1;
-
+const kept = new HostBlobs();
 let engine: Engine | undefined;
 let chunkBytes = 0;
 
 const handlers: Handlers<typeof hostCommands> = {
   load: (message) => void load(message),
-  run: ({ run, graph, generate }, payload) =>
-    void runGraph(run, graph, payload, generate).catch((error: unknown) =>
-      send({ type: 'done', run, state: 'failed', errors: [toErrorBody(error)] }),
+  run: (message, payload) =>
+    void runGraph(message, payload).catch((error: unknown) =>
+      send({ type: 'done', run: message.run, state: 'failed', errors: [toErrorBody(error)] }),
     ),
   run_together: ({ run, runs }, payload) =>
     void runTogether(run, runs, payload).catch((error: unknown) =>
@@ -82,20 +82,20 @@ async function load({ type: _, chunkBytes: bytes, describeOnly, ...options }: Lo
 }
 
 async function runGraph(
-  run: string,
-  graph: Graph,
+  { run, graph, generate, blobs = [] }: RunCommand,
   payload: Uint8Array,
-  generate: Generate | undefined,
 ): Promise<void> {
   if (!engine) return send({ type: 'done', run, state: 'failed', errors: [notLoaded()] });
   const { constants, feeds } = readGraphTensors(graph, payload);
+  const named = kept.of(blobs);
   const { state, errors, report } = await engine.run(
     graph,
-    constants,
+    new Map([...constants, ...named.constants(graph)]),
     listenerOf(run),
     isCancelled,
     feeds,
     generate,
+    (sha256) => named.function(sha256),
   );
   send({ type: 'done', run, state, errors: errors.length > 0 ? [...errors] : undefined, report });
 }

@@ -334,6 +334,44 @@ const RESUME: readonly Row[] = [
   ['has short run ids', 'client-run-ids', 'client/src/runs.ts', 'new Uint8Array(16)', 'new Uint8Array(4)'],
 ];
 
+const BLOBS: readonly Row[] = [
+  [
+    'sends a blob as fast as it can',
+    'client-function',
+    'client/src/uploads.ts',
+    'upload.sent + chunkBytes <= received + windowBytes',
+    'chunkBytes > 0 && windowBytes > 0',
+  ],
+  [
+    'sends a blob from the start again',
+    'client-function-lost',
+    'client/src/uploads.ts',
+    'upload.sent ??= received',
+    'upload.sent ??= 0',
+  ],
+  [
+    'gives up where the server has let go of a blob',
+    'client-function-again',
+    'client/src/runs.ts',
+    'const MOST_MISSED = 3',
+    'const MOST_MISSED = 0',
+  ],
+  [
+    'takes a state of any blob',
+    'client-broken-blob-state',
+    'client/src/uploads.ts',
+    '!this.#offered.has(sha256)',
+    'sha256.length === 0',
+  ],
+  [
+    'sends what the server has',
+    'client-function-known',
+    'client/src/uploads.ts',
+    "if (state === 'wanted') return this.#sendParts(sha256, upload, received);",
+    "if (state !== 'refused') return this.#sendParts(sha256, upload, 0);",
+  ],
+];
+
 export const WRONG_CLIENTS: readonly WrongClient[] = [
   ...FRAMES,
   ...VALUES,
@@ -341,4 +379,5 @@ export const WRONG_CLIENTS: readonly WrongClient[] = [
   ...MESSAGES,
   ...RUNS,
   ...RESUME,
+  ...BLOBS,
 ].map(([wrong, caughtBy, file, from, to]) => ({ wrong, caughtBy: [caughtBy].flat(), file, from, to }));

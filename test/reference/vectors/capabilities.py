@@ -100,6 +100,13 @@ def make_rejections():
         bad("functions", f"function/sha256-{index}", "client", {"type": "function", "request": 1, "sha256": sha256}, "sha256")
     bad("blobs", "blob/size", "client", {"type": "blob", "sha256": HASH, "size": -1}, "size")
     bad("blobs", "blob_chunk/offset", "client", {"type": "blob_chunk", "sha256": HASH, "offset": 0.5}, "offset")
+    place_of = {"sha256": HASH, "dtype": "float32", "dims": [3]}
+    constant = {"kind": "constant", "blob": place_of}
+    for index, node in enumerate([{**constant, "tensor": {"dtype": "float32", "dims": [], "offset": 0, "length": 4}}, {"kind": "constant"}]):
+        bad("blobs", f"constant-{index}", "client", run_of(node, SAVE), "graph.nodes.0")
+    for index, fields in enumerate([{"sha256": HASH[1:]}, {"dtype": "string"}, {"dims": [-1]}, {"offset": 0}]):
+        node = {**constant, "blob": {**place_of, **fields}}
+        bad("blobs", f"constant/blob-{index}", "client", run_of(node, SAVE), "graph.nodes.0.blob")
     state = {"type": "blob_state", "sha256": HASH, "state": "lost", "received": 0}
     bad("blobs", "blob_state/state", "server", state, "state")
     bad("functions", "call/inputs", "client", run_of({"kind": "call", "function": HASH, "inputs": [0] * 65}), "graph.nodes.0")

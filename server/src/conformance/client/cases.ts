@@ -3,6 +3,7 @@
  * a trace; how the server behaves is the case's own, and unknown to the program.
  */
 import type { ClientCase } from './case.ts';
+import { BLOBS } from './cases/blobs.ts';
 import { CONVERSATION } from './cases/conversation.ts';
 import { FRAMES } from './cases/frames.ts';
 import { MESSAGES } from './cases/messages.ts';
@@ -19,4 +20,5 @@ export const CLIENT_CASES: readonly ClientCase[] = [
   ...MESSAGES,
   ...RUNS,
   ...RESUME,
+  ...BLOBS,
 ];

@@ -66,6 +66,11 @@ export function valueOfModule(path: string): Value {
     : tensorOf('float32', [1, 2, 4], new Array(8).fill(9));
 }
 
+/** What the function y = x + x makes of 1, 2, 3. */
+export function doubled(): TensorLike {
+  return tensorOf('float32', [3], [2, 4, 6]);
+}
+
 /** A value for `h.0` of that many bytes. */
 export function bigValue(bytes: number): TensorLike {
   const numbers = Array.from({ length: bytes / 4 }, (_, index) => index % 4096);

@@ -5,6 +5,7 @@ import { listenForScripts } from '../websocket.ts';
 import type { ClientCase, Prints } from './case.ts';
 import { CLIENT_CASES } from './cases.ts';
 import { type ProgramEnd, runProgram } from './program.ts';
+import { ScriptedBlobs } from './scripted-blobs.ts';
 import { ScriptedConnection } from './scripted-connection.ts';
 import type { ScriptedRun } from './scripted-run.ts';
 
@@ -43,10 +44,10 @@ async function runClientCase(
 ): Promise<CaseResult> {
   const result = beginResult(one);
   const connections: ScriptedConnection[] = [];
-  const runs: ScriptedRun[] = [];
+  const shared = { runs: [] as ScriptedRun[], blobs: new ScriptedBlobs() };
   const script = one.script ?? {};
   const server = await listenForScripts((socket) => {
-    connections.push(new ScriptedConnection(socket, script, runs, connections.length));
+    connections.push(new ScriptedConnection(socket, script, shared, connections.length));
   }, script);
   try {
     const env = { TRACEWIRE_URL: server.url, TRACEWIRE_SCENARIO: one.trace };

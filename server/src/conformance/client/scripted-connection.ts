@@ -11,12 +11,15 @@ import {
   type Limits,
   ModelIndex,
   PROTOCOL_VERSION,
+  readFunction,
 } from '@tracewire/protocol';
+import { DOUBLE } from '../double.ts';
 import { sleep } from '../mismatch.ts';
 import { frame } from '../pack.ts';
 import type { IncomingSocket } from '../websocket.ts';
 import type { Closing } from '../wire.ts';
 import { DESCRIPTION, MODEL } from './fixture.ts';
+import type { ScriptedBlobs } from './scripted-blobs.ts';
 import { ScriptedRun } from './scripted-run.ts';
 
 export const LIMITS: Limits = {
@@ -44,6 +47,16 @@ export interface Script {
   readonly run?: (run: ScriptedRun, connection: ScriptedConnection) => Promise<void> | void;
   /** A `run` that the server has already, with the content that it had. */
   readonly retry?: (run: ScriptedRun, connection: ScriptedConnection) => Promise<void> | void;
+  /** In place of the answer to an offer of a blob. */
+  readonly offer?: (
+    message: Extract<ClientMessage, { type: 'blob' }>,
+    connection: ScriptedConnection,
+  ) => void;
+  /** When a part of a blob comes, before it is taken in. */
+  readonly part?: (
+    message: Extract<ClientMessage, { type: 'blob_chunk' }>,
+    connection: ScriptedConnection,
+  ) => void;
   /** In place of the description. */
   readonly describe?: (request: number, connection: ScriptedConnection) => void;
   /** What comes with a `resume`. */
@@ -56,6 +69,9 @@ export interface Script {
 const INDEX = new ModelIndex(DESCRIPTION);
 /** The welcome is held back for so long, to see whether the client waits for it. */
 const WELCOME_DELAY_MS = 60;
+const PART_DELAY_MS = 10;
+/** A function that the server only says that it has. */
+const PRETENDED = readFunction(DOUBLE, { nodes: 10 });
 
 export class ScriptedConnection {
   readonly socket: IncomingSocket;
@@ -63,6 +79,8 @@ export class ScriptedConnection {
   readonly faults: string[] = [];
   /** The server's runs, whichever connection began them. */
   readonly runs: ScriptedRun[];
+  /** The server's blobs. */
+  readonly blobs: ScriptedBlobs;
   readonly closed: Promise<Closing>;
   /** What the client's hello announced. */
   announced: readonly string[] = [];
@@ -75,12 +93,20 @@ export class ScriptedConnection {
   /** Milliseconds from its opening to its end; undefined while it is open. */
   openFor: number | undefined;
   readonly #script: Script;
+  /** Of each blob, what the client was told that was taken in. */
+  readonly #acked = new Map<string, number>();
   #welcomed = false;
   #broken: unknown;
 
-  constructor(socket: IncomingSocket, script: Script, runs: ScriptedRun[], index: number) {
+  constructor(
+    socket: IncomingSocket,
+    script: Script,
+    { runs, blobs }: { readonly runs: ScriptedRun[]; readonly blobs: ScriptedBlobs },
+    index: number,
+  ) {
     this.index = index;
     this.runs = runs;
+    this.blobs = blobs;
     this.socket = socket;
     this.#script = script;
     this.closed = socket.wire.closed;
@@ -165,7 +191,38 @@ export class ScriptedConnection {
         return this.#script.resume?.(message, this);
       case 'cancel':
         return;
+      case 'blob':
+        if (!this.#agreed('blobs')) this.faults.push('a blob without the capability');
+        if (this.#script.offer) return this.#script.offer(message, this);
+        return this.#tell(message.sha256, this.blobs.offer(message));
+      case 'blob_chunk':
+        return this.#part(message, payload);
+      case 'function':
+        return this.#function(message);
     }
+  }
+
+  #tell(sha256: string, state: object): void {
+    this.#acked.set(sha256, (state as { readonly received: number }).received);
+    this.send(state);
+  }
+
+  /** Answered after a while, to see how far ahead the client goes. */
+  async #part(message: Extract<ClientMessage, { type: 'blob_chunk' }>, payload: Uint8Array): Promise<void> {
+    const { sha256 } = message;
+    this.#script.part?.(message, this);
+    const fault = this.blobs.take(message, payload, this.limits, this.#acked.get(sha256) ?? 0);
+    if (fault) this.faults.push(fault);
+    const state = this.blobs.state(sha256);
+    await sleep(PART_DELAY_MS);
+    this.#tell(sha256, state);
+  }
+
+  #function({ request, sha256 }: Extract<ClientMessage, { type: 'function' }>): void {
+    const { body } = this.blobs.function(sha256) ?? {};
+    if (!body) this.faults.push(`a question about the function ${sha256}, which was not sent`);
+    const { inputs = [], outputs = [] } = body ?? {};
+    this.send({ type: 'function_description', request, inputs, outputs });
   }
 
   #agreed(capability: string): boolean {
@@ -199,7 +256,9 @@ export class ScriptedConnection {
       this.faults.push('options.detach without the capability');
     const known = this.runs.find(({ id }) => id === message.run);
     if (known) return this.#again(known, message);
-    const { errors } = checkGraph(message.graph, INDEX);
+    const { errors } = checkGraph(message.graph, INDEX, {
+      function: (sha256) => this.blobs.function(sha256) ?? PRETENDED,
+    });
     for (const error of errors) this.faults.push(`its graph is wrong: ${error.message}`);
     const run = new ScriptedRun(message, payload, this.limits, (header, bytes) => this.send(header, bytes));
     this.runs.push(run);

@@ -12,7 +12,7 @@ import {
   type Value,
 } from '@tracewire/protocol';
 import { within } from '../mismatch.ts';
-import { valueOfModule } from './fixture.ts';
+import { doubled, valueOfModule } from './fixture.ts';
 
 export const REPORT = {
   modulesRun: 1,
@@ -180,6 +180,8 @@ export class ScriptedRun {
 
   #valueOf(save: number): Value {
     const node = this.graph.nodes[save];
+    const saved = node?.kind === 'save' ? this.graph.nodes[node.value] : undefined;
+    if (saved?.kind === 'call') return doubled();
     const constant = node?.kind === 'save' ? this.#constants.get(node.value) : undefined;
     return constant ?? valueOfModule(this.#placeOf(save)?.module ?? '');
   }
