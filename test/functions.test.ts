@@ -117,6 +117,20 @@ describe.each([
     ]);
   });
 
+  it('is called in an edit, in every later trace', async () => {
+    const edited = of().edit((m) => {
+      m.transformer.h[2].output[0].set(half(m.transformer.h[2].output[0]).at(0));
+    });
+    const { h, edit } = await edited.trace(PROMPT, (m) => {
+      const edit = m.transformer.h[2].output[0].save();
+      return { edit, h: m.transformer.h[1].output[0].save() };
+    });
+    const plain = await of().trace(PROMPT, (m) => m.transformer.h[2].output[0].save());
+    expect(numbers(edit.value)).toEqual(numbers(plain.value).map((number) => number / 2));
+    expect(h.value.dims).toEqual([1, 12, WIDTH]);
+    await expect(edited.exportEdits()).rejects.toThrow(/can’t be exported/);
+  });
+
   it('is described by the server as by the client', async () => {
     expect(await half.describe()).toEqual({ inputs: half.inputs, outputs: half.outputs });
     expect(half.sha256).toBe(createHash('sha256').update(bytes).digest('hex'));

@@ -62,7 +62,8 @@ export class Edit {
   store(tree: ModelTree): StoredEdit {
     const fragment = this.fragment(tree);
     if (fragment.functions.length === 0) return storeEdit(fragment);
-    const message = 'An edit that calls a function can’t be exported. Keep the function’s file, and write the edit anew.';
+    const message =
+      'An edit that calls a function can’t be exported. Keep the function’s file, and write the edit anew.';
     throw new TraceError([{ body: { code: 'misuse', message }, location: this.location }]);
   }
 

@@ -185,6 +185,7 @@ const node: z.ZodMiniType<GraphNode> = z.discriminatedUnion('kind', [
         path: ['tensor'],
         error: 'wanted a tensor or a blob, and not both',
       }),
+      z.meta({ oneOf: [{ required: ['tensor'] }, { required: ['blob'] }] }),
     ),
   z.strictObject({ kind: z.literal('parameter'), name }),
   z.strictObject({ kind: z.literal('read'), place }),
