@@ -27,7 +27,15 @@ describe('the welcome', () => {
   it('offers resume and detach, and says their limits to those who understand', async () => {
     const server = await toy();
     const welcome = await server.stranger().hello('resume', 'detach', 'else');
-    expect(welcome.capabilities).toEqual(['resume', 'detach', 'invokes', 'batching', 'generation', 'blobs', 'functions']);
+    expect(welcome.capabilities).toEqual([
+      'resume',
+      'detach',
+      'invokes',
+      'batching',
+      'generation',
+      'blobs',
+      'functions',
+    ]);
     expect(welcome.limits).toMatchObject({ resumeMs: 60_000, retainMs: 900_000 });
     const plain = await server.stranger().hello();
     expect(Object.keys(plain.limits)).not.toEqual(expect.arrayContaining(['resumeMs']));
