@@ -41,8 +41,14 @@ module.exports = {
     forbid(
       'server-not-client',
       'The server knows messages, not clients. The command line uses one, as its users do.',
-      { path: '^server/', pathNot: '^server/src/cli/' },
+      { path: '^server/', pathNot: ['^server/src/cli/', '^server/explorer/'] },
       { path: CLIENT },
+    ),
+    forbid(
+      'explorer-is-a-client',
+      'The page has what every client has: the client, the protocol, and a server that it reaches by them.',
+      { path: '^server/explorer/' },
+      { path: ['^server/(src|dist)/', 'node_modules/tracewire/', '^tracewire(/|$)'] },
     ),
     forbid(
       'one-file-knows-msgpackr',

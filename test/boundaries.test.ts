@@ -32,6 +32,8 @@ const IMPORTS: readonly (readonly [file: string, imports: string, rule?: string]
   ['server/src/host/c.ts', '../../../client/src/leaf.ts', 'server-not-client'],
   ['server/src/gateway/d.ts', '@tracewire/client', 'server-not-client'],
   ['server/src/cli/a.ts', '@tracewire/client'],
+  ['server/explorer/src/a.ts', '@tracewire/client'],
+  ['server/explorer/src/b.ts', '../../src/leaf.ts', 'explorer-is-a-client'],
   ['server/src/cli/c.ts', 'onnxruntime-node', 'one-file-knows-onnxruntime'],
   ['server/src/gateway/a.ts', 'ws', 'one-file-a-side-knows-ws'],
   ['server/src/gateway/websocket.ts', 'ws'],

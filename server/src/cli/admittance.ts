@@ -14,6 +14,7 @@ export interface AdmittanceOptions {
   readonly allowHost?: readonly string[];
   readonly allowOrigin?: readonly string[];
   readonly trustProxy: boolean;
+  readonly explorer?: boolean | undefined;
   readonly tlsCert?: string;
   readonly tlsKey?: string;
 }
@@ -28,8 +29,8 @@ export interface Admittance {
 
 /** Throws `bad_configuration`. */
 export function admittance(options: AdmittanceOptions, log: Log): Admittance {
-  const { host, allowHost: hosts = [], allowOrigin: origins = [], trustProxy } = options;
-  const rules = originRules(host, { hosts, origins });
+  const { host, allowHost: hosts = [], allowOrigin: origins = [], trustProxy, explorer = false } = options;
+  const rules = originRules(host, { hosts, origins, ownPage: explorer });
   const tls = tlsOf(options);
   const file = keyFileOf(options);
   const keys = file === undefined ? undefined : new KeyRing(file, log);

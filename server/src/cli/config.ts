@@ -37,7 +37,7 @@ function parsed(path: string): Record<string, unknown> {
 }
 
 function takeIn(command: Command, path: string, name: string, value: unknown): void {
-  const option = command.options.find((one) => one.name() === name && one.long !== '--no-keys');
+  const option = command.options.find((one) => one.name() === name && !one.negate);
   if (!option || name === CONFIG) {
     const near = nearest(name, namesOf(command));
     const hint = near === undefined ? '' : ` Did you mean ${near}?`;
@@ -91,7 +91,7 @@ export interface Setting {
 
 /** All options of a command with where their values come from; call it after `readConfig`. */
 export function settingsOf(command: Command): Setting[] {
-  const options = command.options.filter(({ long }) => long !== '--no-keys');
+  const options = command.options.filter(({ negate }) => !negate);
   return options.map((option) => {
     const key = option.attributeName();
     return {

@@ -74,6 +74,8 @@ function options(): Option[] {
       '--trust-proxy',
       'take a client’s address from X-Forwarded-For, as our own proxy writes it',
     ).default(false),
+    new Option('--explorer', 'serve the page that looks inside models, at /').default(true),
+    new Option('--no-explorer', 'serve no page'),
     new Option('--tls-cert <file>', 'certificate chain in PEM form, for wss://'),
     new Option('--tls-key <file>', 'its private key in PEM form'),
     new Option('--log-level <level>', 'how much to log').choices(LOG_LEVELS),

@@ -1,5 +1,6 @@
 /** `tracewire serve`: binds the port, loads every model, lets clients in; or says what is wrong and starts nothing. */
 import { join, resolve } from 'node:path';
+import { Explorer } from '../gateway/explorer.ts';
 import { Gateway } from '../gateway/gateway.ts';
 import { startHostProcess } from '../gateway/host-process.ts';
 import { DEFAULT_LIMITS, RESULT_MEMORY_BYTES } from '../gateway/limits.ts';
@@ -45,7 +46,8 @@ export async function serve(options: ServeOptions): Promise<void> {
   const terminal = process.stderr.isTTY === true;
   const log = createLogger(terminal, options.logLevel);
   const { door, keys, tls, notice } = admittance(options, log);
-  const listener = await Listener.bind({ host: options.host, port: options.port, door, tls });
+  const explorer = options.explorer ? Explorer.read() : undefined;
+  const listener = await Listener.bind({ host: options.host, port: options.port, door, tls, explorer });
   const results = orClose(listener, () => resultStore(options, log));
   const meter = new Metrics();
   const shelf = options.memory === undefined ? undefined : new Shelf({ budgetBytes: options.memory });

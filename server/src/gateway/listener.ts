@@ -16,6 +16,7 @@ import type { Duplex } from 'node:stream';
 import { TracewireError } from '@tracewire/protocol';
 import { VERSION } from '../version.ts';
 import { Door, type Refused } from './door.ts';
+import type { Explorer } from './explorer.ts';
 import type { Gateway } from './gateway.ts';
 import { inferenceApi } from './inference-api.ts';
 import { SILENT } from './log.ts';
@@ -36,6 +37,8 @@ export interface ListenOptions {
   readonly door?: Door;
   /** Absent: the connection is not encrypted. */
   readonly tls?: Tls | undefined;
+  /** The page at `/`; absent: a line of text. */
+  readonly explorer?: Explorer | undefined;
 }
 
 /** A request is a few lines; whoever takes longer to send it holds a socket for nothing. */
@@ -97,9 +100,23 @@ export class Listener {
       response.writeHead(answer.status, { ...answer.headers, 'content-type': 'application/json' });
       return void response.end(`${JSON.stringify(answer.body)}\n`);
     }
+    if (isRead(method) && this.#explore(path, request, response)) return;
     response.setHeader('content-type', 'text/plain; charset=utf-8');
     response.statusCode = path === '/' ? 200 : 404;
     response.end(ABOUT);
+  }
+
+  /** The page is for everybody who comes by a name of the server; under another one it could reach nothing. */
+  #explore(path: string, request: IncomingMessage, response: ServerResponse): boolean {
+    const file = this.#options.explorer?.find(path, request);
+    if (!file) return false;
+    const refused = this.#door.originRefusal(request);
+    if (!refused) file(response);
+    else
+      response
+        .writeHead(refused.status, { 'content-type': 'text/plain; charset=utf-8' })
+        .end(`${refused.why}\n`);
+    return true;
   }
 
   /** Probes need no key; what models there are is for those who may use them. */

@@ -21,17 +21,24 @@ export interface OriginRules {
   readonly hosts: ReadonlySet<string>;
   /** Origins of pages that may use it besides. */
   readonly origins: ReadonlySet<string>;
+  /** Whether it serves a page itself, which may use it. */
+  readonly ownPage: boolean;
 }
 
 /** Throws `bad_configuration` for what is no host name or no origin. */
 export function originRules(
   listensOn: string,
-  allowed: { readonly hosts?: readonly string[]; readonly origins?: readonly string[] } = {},
+  allowed: {
+    readonly hosts?: readonly string[];
+    readonly origins?: readonly string[];
+    readonly ownPage?: boolean;
+  } = {},
 ): OriginRules {
   return {
     loopback: isLoopback(listensOn),
     hosts: new Set((allowed.hosts ?? []).map(toHost)),
     origins: new Set((allowed.origins ?? []).map(toOrigin)),
+    ownPage: allowed.ownPage ?? false,
   };
 }
 
@@ -45,7 +52,7 @@ export function originFault(headers: IncomingHttpHeaders, rules: OriginRules): s
       ? `This server takes connections to a loopback name only.${named}`
       : `This server does not answer to that name.${named}`;
   }
-  if (origin !== undefined && !mayUse(origin, rules)) {
+  if (origin !== undefined && !mayUse(origin, rules) && !(rules.ownPage && isOwnPage(origin, host))) {
     const named = /^https?:/.test(origin)
       ? ` To let this one in, start it with --allow-origin ${origin}.`
       : '';
@@ -57,6 +64,11 @@ export function originFault(headers: IncomingHttpHeaders, rules: OriginRules): s
 /** Whether pages of that origin may use the server. */
 export function mayUse(origin: string, { loopback, origins }: OriginRules): boolean {
   return origins.has(origin.toLowerCase()) || (loopback && isLoopback(hostName(origin)));
+}
+
+/** A page that came from the name and port that the request went to. The name has been looked at: nobody rebound it. */
+function isOwnPage(origin: string, host: string): boolean {
+  return /^https?:/.test(origin) && URL.canParse(origin) && new URL(origin).host === host.toLowerCase();
 }
 
 function isOwnName(name: string, { loopback, hosts }: OriginRules): boolean {

@@ -1,0 +1,36 @@
+/** One attention head looks at nothing, so it adds nothing. */
+
+/**
+ * @param {import('../recipe.ts').Model} model
+ * @param {{ prompt: string, attention: string, attentionHead: number, top: number, head: string }} at
+ */
+export async function silenceHead(model, { prompt, attention, attentionHead, top, head }) {
+  return model.trace((t) => {
+    const plain = t.invoke(prompt, (m) => m.get(head).output.slice(0, -1).softmax());
+    const changed = t.invoke(prompt, (m) => {
+      const { attentionProbabilities } = m.get(attention).source;
+      attentionProbabilities.slice(null, attentionHead).set(0);
+      return m.get(head).output.slice(0, -1).softmax();
+    });
+    const before = plain.topK(top);
+    const after = changed.topK(top);
+    return {
+      before: {
+        tokens: before.indices.save(),
+        plain: before.values.save(),
+        changed: changed.take(before.indices).save(),
+      },
+      after: {
+        tokens: after.indices.save(),
+        plain: plain.take(after.indices).save(),
+        changed: after.values.save(),
+      },
+    };
+  });
+}
+
+/** @param {Awaited<ReturnType<typeof silenceHead>>} next */
+export function print({ before, after }) {
+  console.log('unchanged', before.tokens.value, before.plain.value);
+  console.log('changed', after.tokens.value, after.changed.value);
+}
