@@ -1,11 +1,8 @@
 /** The explorer in Debian's Chromium, over a real server. */
-import { readFileSync } from 'node:fs';
-import { createRequire } from 'node:module';
+import axe from 'axe-core';
 import type { BrowserContextOptions, Locator, Page } from 'playwright-core';
 import { type Browser, chromium } from 'playwright-core';
 import { EXECUTABLE, QUIET } from './page.ts';
-
-const AXE = readFileSync(createRequire(import.meta.url).resolve('axe-core/axe.min.js'), 'utf8');
 
 export function launchBrowser(): Promise<Browser> {
   return chromium.launch({ executablePath: EXECUTABLE, args: QUIET });
@@ -39,7 +36,7 @@ export async function openExplorer(
 /** What axe finds wrong, by rule, with the elements. */
 export async function faultsByAxe(page: Page): Promise<string[]> {
   // The page's policy lets in no inline script; the debugger's evaluation is none.
-  await page.evaluate(AXE);
+  await page.evaluate(axe.source);
   return page.evaluate(async () => {
     const { axe } = globalThis as unknown as {
       axe: {
