@@ -101,7 +101,7 @@ const RECIPES = [
   recipe('modules', (traced: Model) => modules(traced), {}),
 ];
 
-it.each(RECIPES)('$file', async ({ file, at, paths, run }) => {
+it.each(RECIPES)('$file', { timeout: 60_000 }, async ({ file, at, paths, run }) => {
   const source = readFileSync(path.join(ROOT, `server/explorer/src/recipes/${file}.js`), 'utf8');
   const program = programOf({ source, model: 'tiny-gpt2', url: server.url, keyed: false, at, paths });
   expect(program).not.toMatch(/\.get\(/);
