@@ -23,7 +23,10 @@ export const NAVIGATION = [
       'tutorials/self-hosting-gpu.md',
     ],
   },
-  { title: 'Operators and operating', pages: ['EXPLORER.md', 'OPERATORS.md', 'SELF-HOSTING.md', '../docker/README.md'] },
+  {
+    title: 'Operators and operating',
+    pages: ['EXPLORER.md', 'OPERATORS.md', 'SELF-HOSTING.md', '../docker/README.md'],
+  },
   { title: 'Errors', folder: 'errors' },
   {
     title: 'The wire',
