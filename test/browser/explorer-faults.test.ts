@@ -4,7 +4,15 @@ import { tmpdir } from 'node:os';
 import path from 'node:path';
 import type { Browser, Page } from 'playwright-core';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { launch, makeKey, ROOT, startServer, type TestServer, TINY_LLAMA } from '../support/server.ts';
+import {
+  launch,
+  makeKey,
+  ROOT,
+  runCli,
+  startServer,
+  type TestServer,
+  TINY_LLAMA,
+} from '../support/server.ts';
 import { cellAt, copyCode, grid, launchBrowser, openExplorer } from './explorer-page.ts';
 
 /** Models are prepared and loaded meanwhile. */
@@ -48,32 +56,44 @@ describe('the server', () => {
     await again.stop();
   });
 
-  it('wants a key: the page asks for it, says what is wrong with a wrong one, and never shows it', async () => {
-    const file = path.join(folder, 'keys.json');
-    const key = await makeKey(file, 'page');
-    const server = await startServer('--keys', file);
-    const { page, close } = await openExplorer(browser, server.url);
-    await page.getByRole('heading', { name: 'This server wants a key' }).waitFor();
-    await page.getByLabel('Key').fill(`${key}x`);
-    await page.getByRole('button', { name: 'Use the key' }).click();
-    await page.getByRole('alert').waitFor();
-    expect(await alert(page)).toMatch(/mistyped, revoked/);
-    await page.getByLabel('Key').fill(key);
-    await page.keyboard.press('Enter');
-    await grid(page, 'Logit lens').waitFor();
-    const program = await copyCode(page, 'the logit lens');
-    expect(program).toContain('TRACEWIRE_KEY');
-    expect(program).not.toContain(key);
-    expect(await page.content()).not.toContain(key);
-    // It lasts as long as the tab.
-    await page.reload();
-    await grid(page, 'Logit lens').waitFor();
-    await page.getByRole('button', { name: 'Forget the key' }).click();
-    await page.getByRole('heading', { name: 'This server wants a key' }).waitFor();
-    expect(await page.evaluate(() => sessionStorage.length)).toBe(0);
-    await close();
-    await server.stop();
-  });
+  it(
+    'wants a key: the page asks for it, says what is wrong with a wrong one, and never shows it',
+    SLOW,
+    async () => {
+      const file = path.join(folder, 'keys.json');
+      const key = await makeKey(file, 'page');
+      const server = await startServer('--keys', file);
+      const { page, close } = await openExplorer(browser, server.url);
+      await page.getByRole('heading', { name: 'This server wants a key' }).waitFor();
+      await page.getByLabel('Key').fill(`${key}x`);
+      await page.getByRole('button', { name: 'Use the key' }).click();
+      await page.getByRole('alert').waitFor();
+      expect(await alert(page)).toMatch(/mistyped, revoked/);
+      await page.getByLabel('Key').fill(key);
+      await page.keyboard.press('Enter');
+      await grid(page, 'Logit lens').waitFor();
+      const program = await copyCode(page, 'the logit lens');
+      expect(program).toContain('TRACEWIRE_KEY');
+      expect(program).not.toContain(key);
+      expect(await page.content()).not.toContain(key);
+      // It lasts as long as the tab.
+      await page.reload();
+      await grid(page, 'Logit lens').waitFor();
+      // Revoked, it is worth nothing from then on.
+      await runCli('keys', 'revoke', 'page', '--keys', file);
+      await page.getByRole('alert').waitFor();
+      expect(await alert(page)).toMatch(/mistyped, revoked/);
+      expect(await grid(page, 'Logit lens').count()).toBe(0);
+      await page.getByLabel('Key').fill(await makeKey(file, 'other'));
+      await page.keyboard.press('Enter');
+      await grid(page, 'Logit lens').waitFor();
+      await page.getByRole('button', { name: 'Forget the key' }).click();
+      await page.getByRole('heading', { name: 'This server wants a key' }).waitFor();
+      expect(await page.evaluate(() => sessionStorage.length)).toBe(0);
+      await close();
+      await server.stop();
+    },
+  );
 });
 
 describe('a prompt', () => {

@@ -9,6 +9,10 @@ import './styles/layout.css';
 import './styles/views.css';
 
 const server = new Server(location.origin);
+// The counts of who waits have changed. A server that does not let the page in is not asked more often for it.
+const runs = new Runs(() => {
+  if (server.state.value.at === 'open') server.ask();
+});
 const root = document.getElementById('app');
-if (root) render(<App server={server} models={new Models(server)} runs={new Runs()} />, root);
+if (root) render(<App server={server} models={new Models(server)} runs={runs} />, root);
 server.ask();

@@ -32,7 +32,13 @@ const KEPT = 12;
 export class Runs {
   readonly list = new Store<readonly PageRun[]>([]);
   readonly #cancels = new Map<number, () => void>();
+  readonly #onTurn: () => void;
   #last = 0;
+
+  /** `onTurn` hears when a run begins or ends. */
+  constructor(onTurn: () => void) {
+    this.#onTurn = onTurn;
+  }
 
   start<T>(
     model: LanguageModel,
@@ -81,6 +87,7 @@ export class Runs {
       throw error;
     } finally {
       this.#cancels.delete(id);
+      this.#onTurn();
     }
   }
 
@@ -92,6 +99,7 @@ export class Runs {
         const ahead = position === undefined || position === 0 ? 'next' : `${position} ahead`;
         const detail = state === 'queued' ? `queued: ${ahead}${wait}` : state;
         this.#change(id, { state, detail, part: undefined });
+        if (state === 'running') this.#onTurn();
       },
       onProgress: ({ done, total, phase }) => {
         const what = phase === 'loading' ? 'loading the model' : 'running';

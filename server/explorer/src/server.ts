@@ -35,6 +35,8 @@ export class Server {
   readonly origin: string;
   #key: string | undefined = sessionStorage.getItem(KEY) ?? undefined;
   #timer: ReturnType<typeof setTimeout> | undefined;
+  /** Of the last question; what answers an earlier one comes too late. */
+  #question = 0;
 
   constructor(origin: string) {
     this.origin = origin;
@@ -64,8 +66,10 @@ export class Server {
   /** Asks now, and again from time to time while the page is seen. */
   ask(): void {
     clearTimeout(this.#timer);
+    this.#question += 1;
+    const question = this.#question;
     void this.#look().then((state) => {
-      clearTimeout(this.#timer);
+      if (question !== this.#question) return;
       if (JSON.stringify(state) !== JSON.stringify(this.state.value)) this.state.set(state);
       // A wrong key asked again and again would lock its owner out.
       const stays = state.at === 'locked' || state.at === 'refused' || document.visibilityState === 'hidden';

@@ -12,8 +12,7 @@ export function DistributionTable({ changes }: { readonly changes: readonly Chan
     .slice(0, SHOWN)
     .sort((a, b) => b.plain - a.plain);
   return (
-    <div class="distribution" aria-live="polite">
-      <p class="verdict">{verdictOf(changes)}</p>
+    <div class="distribution">
       <table>
         <caption class="unseen">The next token’s probabilities, unchanged and changed</caption>
         <thead>
@@ -52,10 +51,11 @@ function Share({
   );
 }
 
-function verdictOf(changes: readonly Change[]): JSX.Element | string {
+/** What became of the likeliest token, in a sentence. */
+export function Verdict({ changes }: { readonly changes: readonly Change[] }): JSX.Element {
   const best = (by: 'plain' | 'changed'): Change | undefined => [...changes].sort((a, b) => b[by] - a[by])[0];
   const [was, is] = [best('plain'), best('changed')];
-  if (!was || !is) return 'No token came back.';
+  if (!was || !is) return <>No token came back.</>;
   if (was.id !== is.id) {
     return (
       <>

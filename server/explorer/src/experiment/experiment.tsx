@@ -8,7 +8,7 @@ import { FaultNotice } from '../parts/notice.tsx';
 import { RunWaiting } from '../parts/run-waiting.tsx';
 import { visible } from '../token-texts.ts';
 import { useRun } from '../use-run.ts';
-import { DistributionTable } from './distribution-table.tsx';
+import { DistributionTable, Verdict } from './distribution-table.tsx';
 import { readDistributions } from './distributions.ts';
 import { PlaceForm } from './place-form.tsx';
 import { donorPositionOf, planOf } from './plan.ts';
@@ -98,6 +98,10 @@ function Result(props: {
     <>
       {outcome.at === 'running' && <RunWaiting runs={context.runs} id={outcome.id} cancel={cancel} />}
       {outcome.at === 'failed' && <FaultNotice fault={outcome.fault} again={again} />}
+      {/* It stays, so that what is put in is read aloud. */}
+      <p class="verdict" role="status">
+        {outcome.at === 'done' && <Verdict changes={outcome.value} />}
+      </p>
       {outcome.at === 'done' && <DistributionTable changes={outcome.value} />}
       <Code of="the experiment" program={programIn(context, plan)} />
     </>

@@ -14,13 +14,13 @@ export function ModelList({ models, chosen, stale, onChoose }: Props): JSX.Eleme
   return (
     <section aria-labelledby="models-title">
       <h2 id="models-title">Models</h2>
-      <ul class={stale ? 'models stale' : 'models'}>
+      <ul class="models">
         {models.map((model) => (
           <li key={model.name}>
             <button type="button" aria-pressed={model.name === chosen} onClick={() => onChoose(model.name)}>
               <b>{model.name}</b>
               <span class="quiet">{model.architecture}</span>
-              <span class="queue">{queueOf(model)}</span>
+              <span class="queue">{stale ? 'unknown' : queueOf(model)}</span>
             </button>
           </li>
         ))}

@@ -115,7 +115,7 @@ function Block(props: Props & { readonly block: number; readonly path: string })
             chosen={chosen?.block === block && chosen.head === head ? chosen.spot : undefined}
             onPoint={(spot) => pointed.set(spot)}
             onChoose={(spot) => {
-              if (spot.column <= spot.row) onChoose({ block, head, spot });
+              if ((outcome.value[head]?.[spot.row]?.[spot.column] ?? 0) > 0) onChoose({ block, head, spot });
             }}
           />
           <Legend from="0%" to="100% of the attention" />
@@ -151,8 +151,10 @@ function AttentionReadout(props: {
     .map((share, index) => ({ share, index }))
     .sort((a, b) => b.share - a.share)
     .slice(0, 4);
+  const [from, to] = [spot.row, spot.column].map((index) => visible(prompt.tokens[span.first + index] ?? ''));
+  const isBlind = (shares[spot.column] ?? 0) === 0;
   const reading = {
-    title: `${visible(prompt.tokens[span.first + spot.row] ?? '')} looks at`,
+    title: isBlind ? `${from} can’t look at ${to}; it looks at` : `${from} looks at`,
     entries: most.map(({ share, index }) => ({
       name: visible(prompt.tokens[span.first + index] ?? ''),
       value: percent(share),
