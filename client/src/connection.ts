@@ -36,7 +36,16 @@ const WELCOME_MS = 10_000;
 /** Of a log's value (PROTOCOL.md, section 2.2). */
 const LOG_BYTES = 64 * 1024;
 const CLIENT = { name: '@tracewire/client', version: '0.1.0' };
-const CAPABILITIES = ['resume', 'detach', 'invokes', 'batching', 'generation', 'blobs', 'functions'];
+const CAPABILITIES = [
+  'resume',
+  'detach',
+  'invokes',
+  'batching',
+  'generation',
+  'blobs',
+  'functions',
+  'explain',
+];
 
 export class Connection {
   /** Settles with the server's welcome, or with why there was none. */

@@ -13,6 +13,7 @@ import {
 } from '@tracewire/protocol';
 import { type ClientTransport, Connection, type ServerHandlers } from './connection.ts';
 import { newEpoch, notRegained, refusal } from './faults.ts';
+import type { Sendable } from './offload.ts';
 import { reconnect } from './reconnect.ts';
 import { type Answer, type AnswerType, Requests } from './requests.ts';
 import type { RunListener } from './run.ts';
@@ -111,6 +112,21 @@ export class Conversation {
     return false;
   }
 
+  /** What a run of this graph would do. Rejects with the server's errors. */
+  async explain(
+    model: string,
+    { graph, payload, blobs }: Sendable,
+  ): Promise<Answer<'explanation'>['explanation']> {
+    if (this.#failure) throw this.#failure;
+    await Promise.all([...blobs].map(([sha256, bytes]) => this.#uploads.ensure(sha256, bytes)));
+    const { explanation } = await this.#request(
+      'explanation',
+      (request) => ({ type: 'explain', request, model, graph: graph as never }),
+      payload,
+    );
+    return explanation;
+  }
+
   /** Starts a run, or follows one; beyond what the server takes at a time it waits its turn. */
   run(request: RunRequest, listener: RunListener): OpenRun {
     const run = this.#runs.start(request, listener, this.welcome.limits);
@@ -151,7 +167,7 @@ export class Conversation {
     this.#dialled = undefined;
     this.#connection = connection;
     this.#welcome = welcome;
-    for (const message of this.#requests.messages) connection.send(message);
+    for (const { message, payload } of this.#requests.messages) connection.send(message, payload);
     this.#uploads.connect(connection, welcome.limits);
     this.#runs.connect(connection);
     this.#updateBusy();
@@ -192,11 +208,12 @@ export class Conversation {
   async #request<K extends AnswerType>(
     wants: K,
     toMessage: (request: number) => ClientMessage,
+    payload?: readonly Uint8Array[],
   ): Promise<Answer<K>> {
     if (this.#failure) throw this.#failure;
-    const { message, request, answer } = this.#requests.open(wants, toMessage);
+    const { message, request, answer } = this.#requests.open(wants, toMessage, payload);
     try {
-      this.#connection?.send(message);
+      this.#connection?.send(message, payload);
     } catch (error) {
       this.#requests.reject(request, new TracewireError(toErrorBody(error)));
     }
@@ -210,6 +227,7 @@ export class Conversation {
     text: (message) => this.#onAnswer(message),
     function_description: (message) => this.#onAnswer(message),
     blob_state: (message) => this.#uploads.state(message),
+    explanation: (message) => this.#onAnswer(message),
     error: (message) => this.#onError(message),
     status: (message) => this.#onStatus(message),
     value: (message, payload) => this.#runs.get(message.run).value(message, payload),

@@ -10,6 +10,7 @@ import {
   TracewireError,
 } from '@tracewire/protocol';
 import { localError } from './errors.ts';
+import { joinParts } from './join-parts.ts';
 import { describe } from './options.ts';
 
 /** What `exportEdits` gives and `edit` takes: plain data. */
@@ -98,13 +99,7 @@ export function storeEdit({
     const tensor = tensors.get(id);
     return tensor ? { kind: 'constant', tensor: writer.tensor(tensor) } : node;
   });
-  const payload = new Uint8Array(writer.bytes);
-  let at = 0;
-  for (const part of writer.parts) {
-    payload.set(part, at);
-    at += part.byteLength;
-  }
-  return { nodes: stored, payload };
+  return { nodes: stored, payload: joinParts(writer.parts) };
 }
 
 function asRecord(value: unknown, what: string): Readonly<Record<string, unknown>> {

@@ -5,6 +5,7 @@
 import type { GraphNode, ModelIndex, TensorLike } from '@tracewire/protocol';
 import { readStored, type StoredEdit, storeEdit } from './edit-json.ts';
 import { type LocatedError, localError, TraceError } from './errors.ts';
+import { joinParts } from './join-parts.ts';
 import type { CallSite, Site, SourceLocation } from './location.ts';
 import type { Module } from './module-types.ts';
 import { Recorder, type Recording } from './recorder.ts';
@@ -104,14 +105,8 @@ function writeDown(tree: ModelTree, fn: (m: EditTrace) => unknown, site: CallSit
 }
 
 /** The tensors as they were when the edit was written down. */
-function tensorsOf({ graph, payload, payloadBytes }: Recording): ReadonlyMap<number, TensorLike> {
-  const bytes = new Uint8Array(payloadBytes);
-  let at = 0;
-  for (const part of payload) {
-    bytes.set(part, at);
-    at += part.byteLength;
-  }
-  return readStored({ nodes: graph.nodes, payload: bytes }).tensors;
+function tensorsOf({ graph, payload }: Recording): ReadonlyMap<number, TensorLike> {
+  return readStored({ nodes: graph.nodes, payload: joinParts(payload) }).tensors;
 }
 
 /** An edit that was stored has no lines but that of the call which brought it back. */

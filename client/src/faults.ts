@@ -9,9 +9,17 @@ import {
 } from '@tracewire/protocol';
 
 /** The server refused something; it may have found several errors, and the first stands for them. */
-export function refusal(errors: readonly ErrorBody[]): TracewireError {
-  const nothing = { code: 'internal' as const, message: 'The server refused and did not say why.' };
-  return new TracewireError(errors[0] ?? nothing);
+export class RefusedError extends TracewireError {
+  readonly errors: readonly ErrorBody[];
+
+  constructor(errors: readonly ErrorBody[]) {
+    super(errors[0] ?? { code: 'internal', message: 'The server refused and did not say why.' });
+    this.errors = errors;
+  }
+}
+
+export function refusal(errors: readonly ErrorBody[]): RefusedError {
+  return new RefusedError(errors);
 }
 
 export function noWelcome(address: string, milliseconds: number): TracewireError {

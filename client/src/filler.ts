@@ -9,6 +9,7 @@ import type { GeneratedToken, RunListener, RunProgress } from './run.ts';
 import type { OpenRun } from './runs.ts';
 import type { Saved } from './saved.ts';
 import type { SavedValue } from './tensor.ts';
+import { located } from './trace-error.ts';
 
 /** A step of a run's life. */
 export interface RunStatus {
@@ -218,17 +219,9 @@ export class Filler implements RunListener {
     return new TraceError([first ?? { ...nothing, location: this.#site.location }, ...rest]);
   }
 
-  /** The line of the node that an error names, or else of `node`, or of the call. */
   #located(body: ErrorBody, node?: number): LocatedError {
-    const { locate } = this.#recorded.recording;
-    return { body, location: locate(nodeOf(body)) ?? locate(node) ?? this.#site.location };
+    return located(body, this.#recorded.recording, this.#site, node);
   }
-}
-
-/** The innermost node that an error or its causes name. */
-function nodeOf({ node, path, cause }: ErrorBody): number | undefined {
-  const field = /^graph\.nodes\.(\d+)/.exec(path ?? '')?.[1];
-  return (cause && nodeOf(cause)) ?? node ?? (field === undefined ? undefined : Number(field));
 }
 
 function printLog({ text, value }: LogEvent): void {

@@ -12,6 +12,7 @@ export type { DetachedRun } from './detached.ts';
 export type { Edit, EditTrace } from './edit.ts';
 export type { EditsData } from './edit-json.ts';
 export { type LocatedError, TraceError, ValueNotSetError } from './errors.ts';
+export type { ExplainedSave, Explanation } from './explain.ts';
 export type { LogEvent, RunStatus } from './filler.ts';
 export { concat, einsum, stack, where } from './functions.ts';
 export type { Generation, GenerationOptions, GenerationResult } from './generation.ts';
@@ -26,6 +27,7 @@ export {
   type LanguageModelOptions,
   type PrintOptions,
   type TraceOptions,
+  type ValidateOptions,
 } from './model.ts';
 export type { AnyModel, ModelTypes, TypedList, TypedModule, TypedRoot } from './model-types.ts';
 export type { InputsOf, ModuleInputs } from './module-inputs.ts';
@@ -41,6 +43,7 @@ export type { Axes } from './reduction.ts';
 export type { GeneratedToken, RunProgress } from './run.ts';
 export type { Saved } from './saved.ts';
 export type { Scalar } from './scalar.ts';
+export type { Scan, ScannedModule, ScannedValue } from './scan.ts';
 export type { Selector } from './selection.ts';
 export type { Reduce } from './shape.ts';
 export type { StepApi, StepTrace } from './step-api.ts';
@@ -49,3 +52,4 @@ export type { Tokenizer, WhereOptions } from './tokenizer.ts';
 export type { RunReport, RunWarning, Trace, TraceApi } from './trace-context.ts';
 export type { TracedValue } from './traced.ts';
 export type { FunctionDescription, UserFunction } from './user-function.ts';
+export type { Validation } from './validate.ts';

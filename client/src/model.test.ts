@@ -2,7 +2,7 @@
 import { expect, test, vi } from 'vitest';
 import { gpt2 } from '../test/description.ts';
 import { reason } from '../test/reason.ts';
-import { ScriptedServer, scripted } from '../test/scripted-server.ts';
+import { LIMITS, ScriptedServer, scripted } from '../test/scripted-server.ts';
 import { LanguageModel, Tensor, type Trace, TraceError, TracewireError } from './index.ts';
 import { localEndpoint } from './local.ts';
 
@@ -157,4 +157,17 @@ test('the local engine: its transport, its name for the model, and what is said 
   expect(endpoint.modelName(['folder'])).toBe('folder');
   const wrong = await reason(localEndpoint('m', async () => ({})).open());
   expect(wrong.message).toContain('npm install tracewire');
+});
+
+test('validate goes by the limits in the welcome, explain by its capabilities', async () => {
+  const limits = { ...LIMITS, nodes: 4 };
+  const server = new ScriptedServer(gpt2(), { limits, capabilities: ['generation'] });
+  const model = new LanguageModel('tiny-gpt2', { connect: async () => server.client });
+  const found = await model.validate([1, 2], (m) => {
+    for (const block of m.transformer.h) block.output[0].mul(2).save();
+  });
+  expect(found.errors.map(({ body }) => [body.code, body.wanted])).toEqual([['bad_message', 'at most 4']]);
+  expect((await model.validate([1, 2], (m) => m.lm_head.output.save())).valid).toBe(true);
+  const refused = await reason(model.explain([1, 2], (m) => m.lm_head.output.save()));
+  expect([refused.code, refused.body.wanted]).toEqual(['not_offered', 'explain']);
 });

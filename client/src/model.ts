@@ -16,9 +16,11 @@ import { Edit, type EditTrace } from './edit.ts';
 import { type EditsData, fromData, toData } from './edit-json.ts';
 import { atCall, localError } from './errors.ts';
 import { type Execution, execute, type How } from './execute.ts';
+import { type Explanation, explain, mustOfferExplain } from './explain.ts';
 import type { ExecuteOptions } from './filler.ts';
 import {
   checkedFunction,
+  GENERATION_OPTIONS,
   Generation,
   type GenerationOptions,
   type GenerationResult,
@@ -45,11 +47,13 @@ import {
 import { type Prompts, type Recorded, record } from './record.ts';
 import { remoteEndpoint } from './remote.ts';
 import type { GeneratedToken } from './run.ts';
+import { type Scan, scan } from './scan.ts';
 import type { StepApi, StepTrace } from './step-api.ts';
 import { Tokenizer, WHERE_OPTIONS, type WhereOptions } from './tokenizer.ts';
 import type { Trace } from './trace-context.ts';
 import type { ModelTree } from './tree.ts';
 import { FunctionFile, type UserFunction, userFunction } from './user-function.ts';
+import { type Validation, validate } from './validate.ts';
 
 export interface LanguageModelOptions {
   /** The server's address, `ws://` or `wss://`; `ws://127.0.0.1:7331` if left out. */
@@ -67,6 +71,9 @@ export interface TraceOptions extends WhereOptions, Omit<ExecuteOptions, 'onToke
 
 /** Options of one generation. */
 export interface GenerateOptions extends WhereOptions, ExecuteOptions, GenerationOptions {}
+
+/** Options of `validate`. */
+export interface ValidateOptions extends WhereOptions, Partial<GenerationOptions> {}
 
 /** Options for following a run that was started elsewhere. */
 export type AttachOptions = Omit<TraceOptions, 'deadlineMs' | 'batching'>;
@@ -86,6 +93,7 @@ const ATTACH_OPTIONS = {
 };
 const PRINT_OPTIONS = { ...WHERE_OPTIONS, sources: A_BOOLEAN, color: A_BOOLEAN, module: A_STRING };
 const TRACE_OPTIONS = { ...ATTACH_OPTIONS, deadlineMs: A_DURATION, batching: A_BATCHING };
+const VALIDATE_OPTIONS = { ...WHERE_OPTIONS, ...GENERATION_OPTIONS };
 const GENERATE_OPTIONS = { ...TRACE_OPTIONS, onToken: A_FUNCTION };
 
 /**
@@ -321,6 +329,60 @@ export class LanguageModel<const M extends string | object = AnyModel> {
     );
   }
 
+  /**
+   * Dims and dtypes of every hook point for this prompt, without running anything: by path, or as a tree in text.
+   * Rejects with what is wrong with the prompt.
+   */
+  async scan(input: TraceInput, options: WhereOptions = {}): Promise<Scan> {
+    return this.#ask(options, 'scan', async (channel, link) => {
+      return scan(link, (await channel.tree(link)).index.description, input);
+    });
+  }
+
+  /**
+   * All that is wrong with a trace, and all it would be warned of, without running anything. With `maxNewTokens` and its
+   * like among the options it is of a generation. Rejects only with what the function itself throws, or for want of a server.
+   */
+  validate(input: TraceInput, fn: (m: Trace) => unknown): Promise<Validation>;
+  validate(input: TraceInput, options: ValidateOptions, fn: (m: StepTrace) => unknown): Promise<Validation>;
+  validate(fn: (t: Batch) => unknown): Promise<Validation>;
+  validate(options: WhereOptions, fn: (t: Batch) => unknown): Promise<Validation>;
+  async validate(...written: readonly unknown[]): Promise<Validation> {
+    const site = new CallSite();
+    try {
+      const { prompts, options, fn } = toArguments<unknown>(written, 'validate', VALIDATE_OPTIONS);
+      const { remote, ...rest } = options as ValidateOptions;
+      const generate = Object.keys(rest).length > 0 ? toGenerate(rest as GenerationOptions, {}) : undefined;
+      const { link, tree } = await this.#open({ remote });
+      const write = fn as (m: Trace & Batch & StepApi) => unknown;
+      return await validate(link, tree, { prompts, fn: write, site, generate });
+    } catch (error) {
+      throw atCall(error, site);
+    }
+  }
+
+  /**
+   * How a trace would run, as the server plans it, without running it: segments and cuts, where it stops, what it leaves
+   * out, how large its saved values would be. `String(explanation)` is for reading. Rejects with all that would refuse it.
+   */
+  explain<T>(input: TraceInput, fn: (m: Trace) => T): Promise<Explanation<T>>;
+  explain<T>(input: TraceInput, options: WhereOptions, fn: (m: Trace) => T): Promise<Explanation<T>>;
+  explain<T>(fn: (t: Batch) => T): Promise<Explanation<T>>;
+  explain<T>(options: WhereOptions, fn: (t: Batch) => T): Promise<Explanation<T>>;
+  async explain<T>(...written: readonly unknown[]): Promise<Explanation<T>> {
+    const site = new CallSite();
+    try {
+      const { prompts, options, fn } = toArguments<T>(written, 'explain', WHERE_OPTIONS);
+      const { link, tree } = await this.#open(options);
+      mustOfferExplain(link.conversation.welcome);
+      const recorded = record(tree, prompts, site, fn as (m: Trace & Batch & StepApi) => T);
+      mustOfferInvokes(link.conversation.welcome, recorded.recording.graph.invokes.length);
+      return await explain(link, recorded, site);
+    } catch (error) {
+      throw atCall(error, site);
+    }
+  }
+
   /** What the server says of itself: version, models, limits. */
   async server(options: WhereOptions = {}): Promise<Welcome> {
     return this.#ask(options, 'server', (_, link) => link.conversation.welcome);
@@ -361,6 +423,12 @@ export class LanguageModel<const M extends string | object = AnyModel> {
     return { result, report, execution: execute(link, recorded, sendable, options, site, how) };
   }
 
+  async #open(where: WhereOptions): Promise<{ readonly link: Link; readonly tree: ModelTree }> {
+    const channel = this.#channel(where);
+    const link = await channel.link();
+    return { link, tree: await this.#tree(channel, link) };
+  }
+
   async #ask<T>(
     options: WhereOptions,
     name: string,
@@ -387,16 +455,16 @@ type Arguments<T> = { readonly options: TraceOptions; readonly fn: (m: Trace & B
 /** What `trace` and `start` are given, the prompt first or none. */
 function toArguments<T>(
   written: readonly unknown[],
-  name: 'trace' | 'start',
+  name: 'trace' | 'start' | 'validate' | 'explain',
+  rules: Readonly<Record<string, OptionRule>> = TRACE_OPTIONS,
 ): Arguments<T> & { readonly prompts: Prompts } {
   const [first, ...rest] = written;
   // Options stand first where there is no prompt; feeds hold tensors, which no option does.
-  if (typeof first === 'function')
-    return { prompts: 'invokes', ...toFunction<T>(written, TRACE_OPTIONS, name) };
+  if (typeof first === 'function') return { prompts: 'invokes', ...toFunction<T>(written, rules, name) };
   if (rest.length === 1 && isPlainObject(first) && !isFeeds(first)) {
-    return { prompts: 'invokes', ...toFunction<T>(written, TRACE_OPTIONS, name) };
+    return { prompts: 'invokes', ...toFunction<T>(written, rules, name) };
   }
-  const found = toFunction<T>(rest, TRACE_OPTIONS, name);
+  const found = toFunction<T>(rest, rules, name);
   return { prompts: { input: toInput(first as TraceInput) }, ...found };
 }
 
@@ -421,7 +489,7 @@ function hasColor(): boolean {
 function toFunction<T>(
   rest: readonly unknown[],
   rules: Readonly<Record<string, OptionRule>>,
-  name: 'trace' | 'start' | 'attach',
+  name: 'trace' | 'start' | 'attach' | 'validate' | 'explain',
 ): Arguments<T> {
   const [options, fn] = rest.length < 2 ? [{}, rest[0]] : rest;
   checkOptions(options, rules, name);

@@ -1,14 +1,18 @@
-/** Requests that await one answer each: describe, tokenize, detokenize, function. */
+/** Requests that await one answer each: describe, tokenize, detokenize, function, explain. */
 import type { ClientMessage, MessageOf, serverMessages, TracewireError } from '@tracewire/protocol';
 import { violation } from './violation.ts';
 
 type ServerMessages = typeof serverMessages;
-export type AnswerType = 'description' | 'tokens' | 'text' | 'function_description';
+export type AnswerType = 'description' | 'tokens' | 'text' | 'function_description' | 'explanation';
 export type Answer<K extends AnswerType = AnswerType> = MessageOf<ServerMessages, K>;
 
-interface Pending {
-  /** Sent again when the connection is lost before its answer came. */
+/** Sent again when the connection is lost before its answer came. */
+interface Sent {
   readonly message: ClientMessage;
+  readonly payload?: readonly Uint8Array[] | undefined;
+}
+
+interface Pending extends Sent {
   readonly wants: AnswerType;
   readonly resolve: (answer: never) => void;
   readonly reject: (error: TracewireError) => void;
@@ -23,20 +27,21 @@ export class Requests {
   }
 
   /** What waits for an answer. */
-  get messages(): ClientMessage[] {
-    return [...this.#pending.values()].map(({ message }) => message);
+  get messages(): readonly Sent[] {
+    return [...this.#pending.values()];
   }
 
   /** A number for a request, its message, and the promise of its answer. */
   open<K extends AnswerType>(
     wants: K,
     toMessage: (request: number) => ClientMessage,
+    payload?: readonly Uint8Array[],
   ): { readonly request: number; readonly message: ClientMessage; readonly answer: Promise<Answer<K>> } {
     this.#last += 1;
     const request = this.#last;
     const message = toMessage(request);
     const answer = new Promise<Answer<K>>((resolve, reject) => {
-      this.#pending.set(request, { message, wants, resolve, reject });
+      this.#pending.set(request, { message, payload, wants, resolve, reject });
     });
     return { request, message, answer };
   }

@@ -24,6 +24,7 @@ import type { ModelIndex } from './model-index.ts';
 import { nearest } from './nearest.ts';
 import { leastBytes, type NodeType, type TensorType, tensor, UNKNOWN } from './node-type.ts';
 import type { Dim } from './shapes/dim.ts';
+import { sizedDim, sizesOfPass } from './shapes/sized.ts';
 import { describeSteps, firstStep, joinSteps } from './steps.ts';
 import type { TensorLike } from './tensor.ts';
 import { plural } from './words.ts';
@@ -256,10 +257,11 @@ export class GraphChecker {
     // Behind the prompt's pass a step is of one token; what is of both kinds has no one size.
     const first = firstStep(steps) ?? 0;
     const tokens = steps === 0 ? this.#tokens.get(invoke) : first > 0 ? 1 : undefined;
-    const sizes: Readonly<Record<string, number>> =
-      tokens === undefined ? {} : { batch: 1, sequence: tokens };
+    const sizes = new Map(tokens === undefined ? [] : sizesOfPass(tokens));
+    // What is in the cache at a later step depends on the prompt, which may be text.
+    if (first > 0) sizes.delete('past');
     const whose = `${invoke === 0 ? '' : ` of invoke ${invoke}`}${steps === 0 ? '' : ` of steps ${describeSteps(steps)}`}`;
-    const own = (name: string): Dim => sizes[name] ?? `${name}${whose}`;
+    const own = (name: string): Dim => sizedDim(name, sizes) ?? `${name}${whose}`;
     return tensor(dtype, {
       dims: dims.map((dim) => (typeof dim === 'number' || dim === '?' ? dim : own(dim))),
     });

@@ -369,6 +369,26 @@ const report = fc.record({
   stoppedAfter: maybe(name),
 });
 
+const explanation = fc.record({
+  tokens: uint,
+  modulesRun: uint,
+  modulesTotal: uint,
+  segmentsRun: uint,
+  segmentsTotal: uint,
+  stoppedAfter: maybe(name),
+  segments: list(
+    fc.record({
+      modules: uint,
+      last: maybe(name),
+      end: fc.constantFrom('block', 'write', 'stop', 'end'),
+      at: maybe(name),
+    }),
+  ),
+  idle: list(name),
+  saves: list(fc.record({ save: uint, bytes: maybe(uint) })),
+  warnings: list(error),
+});
+
 type Fields<T extends MessageTable> = { readonly [K in keyof T]: fc.Arbitrary<object> };
 
 const CLIENT: Fields<typeof clientMessages> = {
@@ -384,6 +404,7 @@ const CLIENT: Fields<typeof clientMessages> = {
       fc.record({ deadlineMs: maybe(fc.integer({ min: 1 })), detach: maybe(fc.constant(true)) }),
     ),
   }),
+  explain: fc.record({ request: uint, model: name, graph }),
   cancel: fc.record({ run: id }),
   ack: fc.record({ run: id, seq: uint }),
   resume: fc.record({ run: id, after: uint }),
@@ -405,6 +426,7 @@ const SERVER: Fields<typeof serverMessages> = {
   description: fc.record({ request: uint, description }),
   tokens: fc.record({ request: uint, ids: list(uint), tokens: list(text) }),
   text: fc.record({ request: uint, text }),
+  explanation: fc.record({ request: uint, explanation }),
   error: fc.record({
     request: maybe(uint),
     run: maybe(id),

@@ -51,7 +51,7 @@ function mayHavePayload(header: Frame['header']): boolean {
   return header.type === 'log' ? header['value'] !== undefined : WITH_TENSORS.has(header.type);
 }
 
-const WITH_TENSORS: ReadonlySet<string> = new Set(['run', 'value', 'chunk', 'blob_chunk']);
+const WITH_TENSORS: ReadonlySet<string> = new Set(['run', 'explain', 'value', 'chunk', 'blob_chunk']);
 
 function strayPayload(type: string, bytes: number): TracewireError {
   return new TracewireError({

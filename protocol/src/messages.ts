@@ -2,6 +2,7 @@
 import * as z from 'zod/mini';
 import { modelDescription, portDescription } from './description.ts';
 import { accessError, errorBody } from './errors.ts';
+import { explanation } from './explanation.ts';
 import { id, name, sha256, uint, utf8, valueRef } from './fields.ts';
 import { generate, generated } from './generate.ts';
 import { graph } from './graph.ts';
@@ -103,6 +104,8 @@ export const clientMessages = {
     graph,
     options: z.optional(runOptions),
   }),
+  /** With the capability `explain`. */
+  explain: z.strictObject({ type: z.literal('explain'), request: uint, model: name, graph }),
   cancel: z.strictObject({ type: z.literal('cancel'), run: id }),
   ack: z.strictObject({ type: z.literal('ack'), run: id, seq: uint }),
   /** With the capability `resume`. */
@@ -144,6 +147,7 @@ export const serverMessages = {
     tokens: z.array(z.string()),
   }),
   text: z.strictObject({ type: z.literal('text'), request: uint, text: z.string() }),
+  explanation: z.strictObject({ type: z.literal('explanation'), request: uint, explanation }),
   error: z.strictObject({
     type: z.literal('error'),
     request: z.optional(uint),

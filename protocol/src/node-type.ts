@@ -18,6 +18,18 @@ export const NONE: NodeType = { kind: 'none' };
 export const UNKNOWN: NodeType = { kind: 'unknown' };
 export const tensor = (dtype: Dtype, shape: Shape = {}): TensorType => ({ kind: 'tensor', dtype, ...shape });
 
+/** The bytes that a value takes, where its dims tell. */
+export function knownBytes(type: NodeType): number | undefined {
+  if (type.kind === 'tensor') {
+    const count = countOf(type.dims);
+    return count === undefined ? undefined : count * DTYPES[type.dtype].size;
+  }
+  if (type.kind !== 'tuple') return undefined;
+  return type.members.map(knownBytes).reduce((sum, bytes) => {
+    return sum === undefined || bytes === undefined ? undefined : sum + bytes;
+  }, 0);
+}
+
 /** The least bytes that a value is known to take. */
 export function leastBytes(type: NodeType): number {
   if (type.kind === 'tuple') return type.members.reduce((sum, member) => sum + leastBytes(member), 0);

@@ -58,7 +58,7 @@ function refusal(direction: 'client' | 'server', hex: Hex): unknown {
 }
 
 /** What the code has for good takes what is right, and says of the rest what is wrong with it. */
-const OFFERED: ReadonlySet<string> = new Set(['generation', 'blobs', 'functions']);
+const OFFERED: ReadonlySet<string> = new Set(['generation', 'blobs', 'functions', 'explain']);
 
 const golden = readVectors<Golden & { readonly capability: string }>('capabilities/golden.json').cases;
 const rejections = readVectors<Wrong>('capabilities/rejections.json').cases;

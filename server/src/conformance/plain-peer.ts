@@ -18,7 +18,17 @@ export interface Heard {
 }
 
 const TERMINAL: readonly unknown[] = ['completed', 'failed', 'cancelled'];
-const ALL = ['resume', 'detach', 'invokes', 'batching', 'generation', 'sessions', 'blobs', 'functions'];
+const ALL = [
+  'resume',
+  'detach',
+  'invokes',
+  'batching',
+  'generation',
+  'sessions',
+  'blobs',
+  'functions',
+  'explain',
+];
 
 /** What a server announces to a client that knows everything. */
 export async function offeredBy(target: Target, timeoutMs: number): Promise<ReadonlySet<string>> {

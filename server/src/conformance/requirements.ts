@@ -15,7 +15,8 @@ export type Profile =
   | 'generation'
   | 'sessions'
   | 'blobs'
-  | 'functions';
+  | 'functions'
+  | 'explain';
 
 export interface Requirement {
   readonly id: string;
@@ -108,6 +109,7 @@ const STRETCHES: readonly Stretch[] = [
   [416, 417, 'client', 'blobs'],
   [418, 418, 'both', 'blobs'],
   [419, 419, 'client', 'blobs'],
+  [420, 426, 'server', 'explain'],
   [430, 437, 'server', 'batching'],
 ];
 

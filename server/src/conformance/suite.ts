@@ -5,6 +5,7 @@ import { BATCHING_CASES, NOT_SHARED } from './cases/batching.ts';
 import { BLOBS, FUNCTIONS } from './cases/blobs.ts';
 import { CONVERSATION } from './cases/conversation.ts';
 import { DESCRIPTIONS } from './cases/descriptions.ts';
+import { EXPLAIN } from './cases/explain.ts';
 import { FEED_CASES } from './cases/feeds.ts';
 import { FLOW } from './cases/flow.ts';
 import { FRAMES } from './cases/frames.ts';
@@ -50,5 +51,6 @@ export const SERVER_CASES: readonly ConformanceCase[] = [
   ...SESSIONS,
   ...BLOBS,
   ...FUNCTIONS,
+  ...EXPLAIN,
   ...ALWAYS,
 ];

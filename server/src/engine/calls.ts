@@ -15,6 +15,8 @@ export interface Expanded {
   /** A listener for the expanded graph's ids. */
   listen(listener: RunListener): RunListener;
   outcome(outcome: RunOutcome): RunOutcome;
+  /** The client's id of a node. */
+  origin(id: number): number;
 }
 
 /**
@@ -27,7 +29,13 @@ export function expandCalls(
   functionOf: FunctionOf,
 ): Expanded {
   if (!graph.nodes.some(({ kind }) => kind === 'call')) {
-    return { graph, constants, listen: (listener) => listener, outcome: (outcome) => outcome };
+    return {
+      graph,
+      constants,
+      listen: (listener) => listener,
+      outcome: (outcome) => outcome,
+      origin: (id) => id,
+    };
   }
   const { nodes, tensors, origins } = new Expander(graph.nodes, constants, functionOf);
   const origin = (id: number): number => origins[id] ?? id;
@@ -47,6 +55,7 @@ export function expandCalls(
       token: (token) => listener.token(token),
     }),
     outcome: (outcome) => ({ ...outcome, errors: outcome.errors.map(back) }),
+    origin,
   };
 }
 

@@ -3,14 +3,17 @@ import {
   batchFault,
   checkGraph,
   type ErrorBody,
+  type Explanation,
   type Generate,
   type Graph,
+  GraphChecker,
   generateFaults,
   type Input,
   lengthFault,
   type ModelDescription,
   ModelIndex,
   NEVER_SET,
+  type ReadFunction,
   type Report,
   type TensorLike,
   TracewireError,
@@ -18,6 +21,7 @@ import {
 } from '@tracewire/protocol';
 import { expandCalls, type FunctionOf } from './calls.ts';
 import { execute } from './execute.ts';
+import { explainPlan } from './explain.ts';
 import { sizesOf } from './feeds.ts';
 import { type Generation, type GenerationResult, generateTokens, neverBegan } from './generate.ts';
 import { findUnsupported } from './intake/kernels.ts';
@@ -119,10 +123,7 @@ export class Engine {
         constant: (node) => constants.get(node),
         limits: this.#limits,
         generates: options !== undefined,
-        function: (sha256) => {
-          const body = functionOf(sha256);
-          return body && { body, errors: [] };
-        },
+        function: checked(functionOf),
       });
       if (faults.length + errors.length > 0)
         return this.#refuse(graph, listener, [...faults, ...errors], options);
@@ -212,6 +213,51 @@ export class Engine {
       return { reports };
     } catch (thrown) {
       return { apart: toErrorBody(thrown) };
+    }
+  }
+
+  /**
+   * What a run of one pass would do, or why it would be refused or fail before its pass began. A text's tokens are counted
+   * first, so that dims and bytes are known.
+   */
+  explain(
+    graph: Graph,
+    constants: ReadonlyMap<number, TensorLike>,
+    feeds: readonly ReadonlyMap<string, TensorLike>[] = [],
+    functionOf: FunctionOf = () => undefined,
+  ): { readonly explanation: Explanation } | { readonly errors: ErrorBody[] } {
+    try {
+      const given = feeds[0] ?? new Map<string, TensorLike>();
+      const rows = graph.invokes.map(({ input }) => this.#idsOf(input, given));
+      const checker = new GraphChecker(this.#index, {
+        constant: (node) => constants.get(node),
+        limits: this.#limits,
+        function: checked(functionOf),
+      });
+      for (const [invoke, { input }] of graph.invokes.entries())
+        checker.input('text' in input ? { ids: rows[invoke] ?? [] } : input, invoke);
+      for (const node of graph.nodes) checker.add(node);
+      const { errors, warnings } = checker.finish(rows.length);
+      if (errors.length > 0) return { errors: [...errors] };
+      const fed = given.size > 0 ? sizesOf(given, this.#model.types) : undefined;
+      const lengths = fed ? [fed.sequence] : rows.map((row) => row.length);
+      this.#checkTogether(lengths);
+      const expanded = expandCalls(graph, constants, functionOf);
+      const plan = planRun(expanded.graph, this.#model, rows.length * Math.max(...lengths));
+      const tokens = lengths.reduce((sum, length) => sum + length, 0);
+      const { origin } = expanded;
+      const explanation = explainPlan({
+        graph: expanded.graph,
+        plan,
+        model: this.#model,
+        tokens,
+        warnings,
+        typeOf: (node) => checker.typeOf(origin(node)),
+      });
+      const saves = explanation.saves.map((saved) => ({ ...saved, save: origin(saved.save) }));
+      return { explanation: { ...explanation, saves } };
+    } catch (thrown) {
+      return { errors: [toErrorBody(thrown)] };
     }
   }
 
@@ -339,4 +385,12 @@ async function assemble(
   const runtime = runtimeIn(prepared.folder);
   const unsupported = await findUnsupported(runtime, options.cache);
   return { model: await assembleModel(options.name, prepared, unsupported), tokenizer, runtime };
+}
+
+/** What the checker wants to know of functions that were read before they came here. */
+function checked(functionOf: FunctionOf): (sha256: string) => ReadFunction | undefined {
+  return (sha256) => {
+    const body = functionOf(sha256);
+    return body && { body, errors: [] };
+  };
 }

@@ -36,7 +36,7 @@ export function errorsOf(thrown: unknown): ErrorBody[] {
 
 /** The run's warnings. Throws a `Refusal` or a `TracewireError`. */
 export function checkRun(
-  { graph, options, model: name }: ClientMessage & { type: 'run' },
+  { graph, options, model: name }: Pick<ClientMessage & { type: 'run' }, 'graph' | 'options' | 'model'>,
   payload: Uint8Array,
   { models, limits, functions }: Pick<Services, 'models' | 'limits' | 'functions'>,
   blobs: KeyBlobs,

@@ -81,6 +81,7 @@ export class Connection {
     describe: (message) => this.#requests.describe(message),
     tokenize: (message) => this.#requests.tokenize(message),
     detokenize: (message) => this.#requests.detokenize(message),
+    explain: (message, payload) => this.#requests.explain(message, payload),
     run: (message, payload) => this.#runs.begin(message, payload),
     cancel: ({ run }) => this.#runs.cancel(run),
     ack: ({ run, seq }) => this.#runs.ack(run, seq),
@@ -142,6 +143,7 @@ export class Connection {
     const shared = new Set(offered.filter((capability) => announced.includes(capability)));
     this.#shared = shared;
     this.#runs.enable(shared);
+    this.#requests.enable(shared);
     this.#gateway.log.info({ client }, 'client connected');
     this.#welcome(offered, shared);
   }
@@ -202,6 +204,7 @@ function capabilitiesOf({ resumeMs, retainMs, invokes, blobBytes }: Limits): str
     ...(invokes === undefined ? [] : ['invokes', 'batching']),
     'generation',
     ...(blobBytes === undefined ? [] : ['blobs', 'functions']),
+    'explain',
   ];
 }
 
@@ -210,9 +213,9 @@ function subjectOf({ header }: Frame): Subject {
   const { type, run, request } = header;
   if ((type === 'run' || type === 'resume') && typeof run === 'string' && /^[A-Za-z0-9._~-]{1,64}$/.test(run))
     return { run };
-  const asks = ['describe', 'tokenize', 'detokenize', 'function'].includes(type);
-  if (asks && typeof request === 'number' && Number.isSafeInteger(request) && request >= 0) {
+  if (ASKS.has(type) && typeof request === 'number' && Number.isSafeInteger(request) && request >= 0)
     return { request };
-  }
   return {};
 }
+
+const ASKS: ReadonlySet<string> = new Set(['describe', 'tokenize', 'detokenize', 'function', 'explain']);

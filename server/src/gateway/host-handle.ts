@@ -28,6 +28,9 @@ export interface Work {
   readonly blobs?: readonly { readonly sha256: string; readonly path: string }[] | undefined;
 }
 
+/** What a host is given to explain. */
+export type Question = Pick<Work, 'graph' | 'payload' | 'blobs'>;
+
 /** The host's events of a run go to the run itself. */
 export type RunEvents = Pick<
   Handlers<typeof hostEvents>,

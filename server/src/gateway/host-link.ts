@@ -7,6 +7,7 @@ import {
   decodeMessage,
   dispatch,
   type ErrorBody,
+  type Explanation,
   encodeFrame,
   type Handlers,
   type MessageOf,
@@ -15,13 +16,14 @@ import {
 } from '@tracewire/protocol';
 import { joinPayloads } from '../host/join.ts';
 import { type hostCommands, hostEvents } from '../host/messages.ts';
-import type { HostHandle, LoadConfig, Loading, RunEvents, Tokens, Work } from './host-handle.ts';
+import { Refusal } from './admission.ts';
+import type { HostHandle, LoadConfig, Loading, Question, RunEvents, Tokens, Work } from './host-handle.ts';
 
 type HostCommand = MessageOf<typeof hostCommands>;
 
 interface Asked<T> {
   resolve(answer: T): void;
-  reject(error: TracewireError): void;
+  reject(error: Error): void;
 }
 
 /** One of several runs in a pass. */
@@ -52,6 +54,7 @@ export class HostLink {
   readonly #options: HostLinkOptions;
   readonly #tokens = new Map<number, Asked<Tokens>>();
   readonly #texts = new Map<number, Asked<string>>();
+  readonly #explanations = new Map<number, Asked<Explanation>>();
   #load: Asked<ModelDescription> | undefined;
   /** What the host has in hand: a run under its id, or several in a pass under an id of its own. */
   #pass: Pass | undefined;
@@ -118,6 +121,15 @@ export class HostLink {
     return this.#ask(this.#texts, (request) => ({ type: 'detokenize', request, ids }));
   }
 
+  /** What a run of this graph would do. Rejects with a `Refusal` that has all errors. */
+  explain({ graph, payload, blobs }: Question): Promise<Explanation> {
+    return this.#ask(
+      this.#explanations,
+      (request) => ({ type: 'explain', request, graph, blobs: blobs && [...blobs] }),
+      payload,
+    );
+  }
+
   /** Ends the host. What is under way is rejected; `lost` isn't called. */
   close(): void {
     if (this.#over) return;
@@ -136,12 +148,16 @@ export class HostLink {
     this.#lose(reason);
   }
 
-  #ask<T>(asked: Map<number, Asked<T>>, command: (request: number) => HostCommand): Promise<T> {
+  #ask<T>(
+    asked: Map<number, Asked<T>>,
+    command: (request: number) => HostCommand,
+    payload?: Uint8Array,
+  ): Promise<T> {
     return new Promise((resolve, reject) => {
       if (this.#over) return reject(this.#over);
       this.#requests += 1;
       asked.set(this.#requests, { resolve, reject });
-      this.#send(command(this.#requests));
+      this.#send(command(this.#requests), payload ? [payload] : undefined);
     });
   }
 
@@ -174,6 +190,7 @@ export class HostLink {
     apart: ({ run, error }) => this.#apart(run, error),
     tokens: ({ request, ids, tokens }) => take(this.#tokens, request)?.resolve({ ids, tokens }),
     text: ({ request, text }) => take(this.#texts, request)?.resolve(text),
+    explained: (event) => this.#explained(event),
     refused: ({ request, error }) => this.#refused(request, error),
   };
 
@@ -200,8 +217,15 @@ export class HostLink {
   }
 
   #refused(request: number, error: ErrorBody): void {
-    const asked = take(this.#tokens, request) ?? take(this.#texts, request);
+    const asked =
+      take(this.#tokens, request) ?? take(this.#texts, request) ?? take(this.#explanations, request);
     asked?.reject(new TracewireError(error));
+  }
+
+  #explained({ request, explanation, errors = [] }: MessageOf<typeof hostEvents, 'explained'>): void {
+    const asked = take(this.#explanations, request);
+    if (explanation) asked?.resolve(explanation);
+    else asked?.reject(new Refusal(errors));
   }
 
   #lose(reason: string): void {
@@ -215,9 +239,10 @@ export class HostLink {
   #end(error: TracewireError): void {
     this.#over = error;
     this.#load?.reject(error);
-    for (const asked of [...this.#tokens.values(), ...this.#texts.values()]) asked.reject(error);
-    this.#tokens.clear();
-    this.#texts.clear();
+    for (const asked of [this.#tokens, this.#texts, this.#explanations]) {
+      for (const { reject } of asked.values()) reject(error);
+      asked.clear();
+    }
   }
 }
 

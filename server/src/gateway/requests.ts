@@ -1,8 +1,11 @@
-/** Answers one connection's `describe`, `tokenize`, `detokenize` and `function`. */
+/** Answers one connection's `describe`, `tokenize`, `detokenize`, `function` and `explain`. */
 import { type ClientMessage, type ServerMessage, TracewireError } from '@tracewire/protocol';
-import { errorsOf, Refusal } from './admission.ts';
+import { checkRun, errorsOf, Refusal } from './admission.ts';
+import { batchField } from './batch.ts';
 import { type KeyBlobs, unknownBlob } from './blobs/key-blobs.ts';
+import { blobField, namedBlobs } from './blobs/named-blobs.ts';
 import { OPEN_REQUESTS, QUEUE_RETRY_MS } from './limits.ts';
+import { mustOffer } from './offered.ts';
 import type { Services } from './services.ts';
 
 type Client<K extends ClientMessage['type']> = Extract<ClientMessage, { type: K }>;
@@ -12,11 +15,17 @@ export class Requests {
   readonly #send: (message: ServerMessage) => void;
   readonly #blobs: KeyBlobs;
   readonly #open = new Set<number>();
+  /** Those that both sides have announced. */
+  #capabilities: ReadonlySet<string> = new Set();
 
   constructor(gateway: Services, blobs: KeyBlobs, send: (message: ServerMessage) => void) {
     this.#gateway = gateway;
     this.#blobs = blobs;
     this.#send = send;
+  }
+
+  enable(capabilities: ReadonlySet<string>): void {
+    this.#capabilities = capabilities;
   }
 
   describe({ request, model }: Client<'describe'>): void {
@@ -41,6 +50,33 @@ export class Requests {
     if (!found.body) throw new Refusal(found.errors);
     const { inputs, outputs } = found.body;
     this.#send({ type: 'function_description', request, inputs: [...inputs], outputs: [...outputs] });
+  }
+
+  /** Throws what would refuse the run; the host finds the rest. */
+  explain({ request, model, graph }: Client<'explain'>, payload: Uint8Array): void {
+    this.#mustOffer('explain', 'type');
+    const batch = batchField(graph);
+    if (batch !== undefined) this.#mustOffer('invokes', batch);
+    const blob = blobField(graph);
+    if (blob) this.#mustOffer(...blob);
+    this.#mustBeFree(request);
+    const served = this.#gateway.model(model);
+    checkRun({ graph, model }, payload, this.#gateway, this.#blobs);
+    const hashes = namedBlobs(graph);
+    const blobs = [...hashes].map((sha256) => ({ sha256, path: this.#blobs.pathOf(sha256) }));
+    const release = this.#blobs.hold(hashes);
+    this.#answer(request, async () => {
+      try {
+        const explanation = await served.explain({ graph, payload, blobs });
+        return { type: 'explanation', request, explanation };
+      } finally {
+        release();
+      }
+    });
+  }
+
+  #mustOffer(capability: string, path: string): void {
+    mustOffer(this.#capabilities, capability, path);
   }
 
   #answer(request: number, make: () => Promise<ServerMessage>): void {

@@ -1,6 +1,12 @@
 /** One model that the gateway serves: its description, its queue, its host, and the run in hand, or those that share a pass. */
-import { type Limits, type ModelDescription, ModelIndex, type TracewireError } from '@tracewire/protocol';
-import type { LoadConfig, Loading, StartHost, Tokens } from './host-handle.ts';
+import {
+  type Explanation,
+  type Limits,
+  type ModelDescription,
+  ModelIndex,
+  type TracewireError,
+} from '@tracewire/protocol';
+import type { LoadConfig, Loading, Question, StartHost, Tokens } from './host-handle.ts';
 import { HostKeeper, type HostKeeperOptions } from './host-keeper.ts';
 import type { HostLink } from './host-link.ts';
 import { DEFAULT_LIMITS, STUCK_MS, TOGETHER_MS } from './limits.ts';
@@ -121,6 +127,10 @@ export class ServedModel {
 
   async detokenize(ids: number[]): Promise<string> {
     return (await this.#host()).detokenize(ids);
+  }
+
+  async explain(question: Question): Promise<Explanation> {
+    return (await this.#host()).explain(question);
   }
 
   /** Throws `queue_full`; ask before the run is told that it was received. */

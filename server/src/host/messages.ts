@@ -3,13 +3,23 @@
  * host knows one model, no keys, no sequence numbers and no acks. Payload-carrying events have the fields of
  * their namesakes in PROTOCOL.md, so that the gateway rewrites headers and forwards payloads untouched.
  */
-import { errorBody, generate, graph, modelDescription, report, valueRef } from '@tracewire/protocol';
+import {
+  errorBody,
+  explanation,
+  generate,
+  graph,
+  modelDescription,
+  report,
+  valueRef,
+} from '@tracewire/protocol';
 import * as z from 'zod/mini';
 
 const uint = z.int().check(z.gte(0));
 const run = z.string();
 /** In a generation, and only there. */
 const step = z.optional(uint);
+/** The files of the blobs that a graph names; they stay until the command is done. */
+const blobs = z.optional(z.array(z.strictObject({ sha256: z.string(), path: z.string() })));
 
 /** Gateway → host. A host runs one pass at a time; the gateway sends the next when all its runs are `done`, or it is `apart`. */
 export const hostCommands = {
@@ -37,8 +47,7 @@ export const hostCommands = {
     run,
     graph,
     generate: z.optional(generate),
-    /** The files of the blobs that the graph names; they stay until the run is done. */
-    blobs: z.optional(z.array(z.strictObject({ sha256: z.string(), path: z.string() }))),
+    blobs,
   }),
   /** Several runs in one pass, which has an id of its own; each run's payload in turn, from a multiple of 8 on. */
   run_together: z.strictObject({
@@ -47,6 +56,7 @@ export const hostCommands = {
     runs: z.array(z.strictObject({ run, graph, bytes: uint })),
   }),
   /** Of a run, or of a pass of several. */
+  explain: z.strictObject({ type: z.literal('explain'), request: uint, graph, blobs }),
   cancel: z.strictObject({ type: z.literal('cancel'), run }),
   tokenize: z.strictObject({ type: z.literal('tokenize'), request: uint, text: z.string() }),
   detokenize: z.strictObject({ type: z.literal('detokenize'), request: uint, ids: z.array(uint) }),
@@ -87,5 +97,12 @@ export const hostEvents = {
     tokens: z.array(z.string()),
   }),
   text: z.strictObject({ type: z.literal('text'), request: uint, text: z.string() }),
+  /** One of the two. */
+  explained: z.strictObject({
+    type: z.literal('explained'),
+    request: uint,
+    explanation: z.optional(explanation),
+    errors: z.optional(z.array(errorBody)),
+  }),
   refused: z.strictObject({ type: z.literal('refused'), request: uint, error: errorBody }),
 };

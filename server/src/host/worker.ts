@@ -14,6 +14,7 @@ import {
   type Value,
   valueBytes,
 } from '@tracewire/protocol';
+import type { FunctionOf } from '../engine/calls.ts';
 import { Engine } from '../engine/engine.ts';
 import type { OnProgress } from '../engine/intake/prepare.ts';
 import type { RunListener } from '../engine/outcomes.ts';
@@ -50,6 +51,7 @@ const handlers: Handlers<typeof hostCommands> = {
     void runTogether(run, runs, payload).catch((error: unknown) =>
       send({ type: 'apart', run, error: toErrorBody(error) }),
     ),
+  explain,
   // The flag that engine-thread.ts set has done it already; between runs there is nothing to cancel.
   cancel: () => undefined,
   tokenize: ({ request, text }) =>
@@ -126,6 +128,19 @@ async function runTogether(
   for (const [index, report] of outcome.reports.entries()) {
     send({ type: 'done', run: names[index] ?? '', state: 'completed', report });
   }
+}
+
+function explain(
+  { request, graph, blobs = [] }: MessageOf<typeof hostCommands, 'explain'>,
+  payload: Uint8Array,
+): void {
+  answer(request, (loaded) => {
+    const { constants, feeds } = readGraphTensors(graph, payload);
+    const named = kept.of(blobs);
+    const all = new Map([...constants, ...named.constants(graph)]);
+    const functionOf: FunctionOf = (sha256) => named.function(sha256);
+    return { type: 'explained', request, ...loaded.explain(graph, all, feeds, functionOf) };
+  });
 }
 
 function listenerOf(run: string): RunListener {

@@ -7,6 +7,7 @@ import { closesOnBadMessage } from './closes-on-bad-message.ts';
 import { compresses } from './compresses.ts';
 import { dropsAccessError } from './drops-access-error.ts';
 import { duplicateKeys } from './duplicate-keys.ts';
+import { explainsTheWhole } from './explains-the-whole.ts';
 import { firstErrorOnly } from './first-error-only.ts';
 import { foreignCodes } from './foreign-codes.ts';
 import { hidesWarnings } from './hides-warnings.ts';
@@ -45,6 +46,7 @@ export const WRONG_SERVERS: readonly WrongServer[] = [
   compresses,
   dropsAccessError,
   duplicateKeys,
+  explainsTheWhole,
   firstErrorOnly,
   foreignCodes,
   hidesWarnings,

@@ -71,6 +71,21 @@ def make_golden():
     good("functions", "function_description", "server", described)
     good("functions", "run/call", "client", run_of(READ, {"kind": "call", "function": HASH, "inputs": [0]}, SAVE))
 
+    graph = {"invokes": [{"input": {"text": "a b"}}], "nodes": [READ, SAVE]}
+    ask = {"type": "explain", "request": 1, "model": "m", "graph": graph}
+    good("explain", "explain", "client", ask)
+    sums = {"tokens": 2, "modulesRun": 5, "modulesTotal": 12, "segmentsRun": 2, "segmentsTotal": 4}
+    parts = [{"modules": 3, "last": "h.0", "end": "block"}, {"modules": 2, "end": "write", "at": "h.1.attn"}]
+    full = {**sums, "stoppedAfter": "h.1", "segments": parts, "idle": ["h.1.mlp"], "saves": [{"save": 1, "bytes": 32}],
+            "warnings": [{"code": "behind_stop", "message": "", "node": 0, "path": "h.2"}]}  # fmt: skip
+    answer = {"type": "explanation", "request": 1}
+    good("explain", "explanation", "server", {**answer, "explanation": full})
+    bare = {**sums, "segments": [], "idle": [], "saves": [{"save": 1}, {"save": 4, "error": error}], "warnings": []}
+    good("explain", "explanation/bare", "server", {**answer, "explanation": bare}, "a save of unknown size, and one without a value")
+    for end in ("stop", "end"):
+        ended = {**bare, "segments": [{"modules": 0, "end": end}]}
+        good("explain", f"explanation/{end}", "server", {**answer, "explanation": ended}, "why a segment ends")
+
 
 def make_rejections():
     def bad(capability, id, direction, message, path):
@@ -110,4 +125,16 @@ def make_rejections():
     state = {"type": "blob_state", "sha256": HASH, "state": "lost", "received": 0}
     bad("blobs", "blob_state/state", "server", state, "state")
     bad("functions", "call/inputs", "client", run_of({"kind": "call", "function": HASH, "inputs": [0] * 65}), "graph.nodes.0")
+    ask = {"type": "explain", "request": 1, "model": "m", "graph": GRAPH}
+    for field, value in {"request": -1, "model": "", "graph": {}, "options": {}}.items():
+        bad("explain", f"explain/{field}", "client", {**ask, field: value}, field)
+    sums = {"tokens": 2, "modulesRun": 5, "modulesTotal": 12, "segmentsRun": 2, "segmentsTotal": 4}
+    full = {**sums, "segments": [], "idle": [], "saves": [], "warnings": []}
+    wrong = {
+        "tokens": -1, "stoppedAfter": "", "segments": [{"modules": 1, "end": "cut"}], "idle": [1], "saves": [{"bytes": 1}],
+        "warnings": [{"code": "behind_stop", "message": ""}] * 101, "milliseconds": 1,
+    }  # fmt: skip
+    for field, value in wrong.items():
+        answer = {"type": "explanation", "request": 1, "explanation": {**full, field: value}}
+        bad("explain", f"explanation/{field}", "server", answer, f"explanation.{field}")
     bad("generation", "token/step", "server", {"type": "token", "run": "r1", "seq": 1, "id": 0, "text": ""}, "step")
