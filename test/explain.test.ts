@@ -117,12 +117,13 @@ describe('explain', () => {
   it('names cuts, what does not run, and lines', async () => {
     const explained = await model.explain(PROMPT, (m) => {
       m.transformer.h[1].attn.output[0].set(0);
+      m.transformer.h[2].mlp.output.slice(null, -1).set(0);
       m.transformer.h[3].skip(m.transformer.h[3].input);
       const inside = m.transformer.h[3].mlp.output.save();
       return { logits: m.lm_head.output.save(), inside, some: m.lm_head.output.gt(0).nonzero().save() };
     });
     expect(explained.idle).toEqual(['transformer.h.1.ln_1', 'transformer.h.1.attn', 'transformer.h.3']);
-    expect(explained.segments.map(({ end, at }) => at ?? end)).toContain('transformer.h.1.attn');
+    expect(explained.segments.map(({ end, at }) => at ?? end)).toContain('transformer.h.2.mlp');
     expect(explained.segments.at(-1)?.end).toBe('end');
     const [inside, , some] = explained.saves;
     expect(inside?.error?.body.code).toBe('not_reached');
@@ -136,7 +137,7 @@ describe('explain', () => {
     expect(String(explained)).toContain(
       'Not run, for nothing needs it: transformer.h.1.ln_1, transformer.h.1.attn, transformer.h.3.',
     );
-    expect(String(explained)).toContain('cut where transformer.h.1.attn is changed');
+    expect(String(explained)).toContain('cut where transformer.h.2.mlp is changed');
     expect(String(explained)).toContain('Warning: transformer.h.3.mlp.output will not be reached');
   });
 

@@ -22,6 +22,7 @@ test('hello announces what the client understands', async () => {
     'generation',
     'blobs',
     'functions',
+    'explain',
   ]);
 });
 

@@ -34,7 +34,7 @@ export interface TraceApi {
   ): TracedValue;
   /** Data as a value of the trace; the dtype is for numbers and nested arrays. */
   constant(literal: Literal, dtype?: Dtype): TracedValue;
-  /** Prints a text, and a value when it has come to be: to `onLog`, else to the console. */
+  /** Prints a text, with a value when that has come to be, alone when the run begins: to `onLog`, else to the console. */
   log(text: string, value?: OperandLike): void;
 }
 

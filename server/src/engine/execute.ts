@@ -217,8 +217,8 @@ class Executor {
     const { graph, listener, savedBytes } = this.#execution;
     const node = graph.nodes[id];
     if (node?.kind === 'log') {
-      if (!this.#inheritFailure(id))
-        listener.log(id, node.text, node.value === undefined ? undefined : this.#value(node.value));
+      if (this.#inheritFailure(id)) listener.log(id, failedLog(node.text, this.#failures.get(id)), undefined);
+      else listener.log(id, node.text, node.value === undefined ? undefined : this.#value(node.value));
       return;
     }
     if (node?.kind !== 'save') return;
@@ -360,6 +360,12 @@ class Executor {
     if (picked === undefined) throw new Error(`Node ${id} has no member ${member}.`);
     return picked;
   }
+}
+
+/** Whoever waits for a log should hear that its value failed, too. */
+function failedLog(text: string | undefined, cause: ErrorBody | undefined): string {
+  const note = `(no value: ${cause?.message ?? 'it failed'})`;
+  return text === undefined ? note : `${text} ${note}`;
 }
 
 function failedBecause(node: number, cause: ErrorBody | undefined): ErrorBody {

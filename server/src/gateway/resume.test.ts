@@ -35,6 +35,7 @@ describe('the welcome', () => {
       'generation',
       'blobs',
       'functions',
+      'explain',
     ]);
     expect(welcome.limits).toMatchObject({ resumeMs: 60_000, retainMs: 900_000 });
     const plain = await server.stranger().hello();
