@@ -20,11 +20,13 @@ export type { Heads } from './heads.ts';
 export type { TraceFeeds, TraceInput } from './input.ts';
 export type { Literal } from './literal.ts';
 export type { SourceLocation } from './location.ts';
+export type { Items, Mapped } from './map.ts';
 export {
   type AttachOptions,
   type GenerateOptions,
   LanguageModel,
   type LanguageModelOptions,
+  type MapOptions,
   type PrintOptions,
   type TraceOptions,
   type ValidateOptions,

@@ -31,6 +31,7 @@ import {
 import { isFeeds, type TraceInput, toInput } from './input.ts';
 import { localEndpoint } from './local.ts';
 import { CallSite } from './location.ts';
+import { type Items, type Mapped, mapItems } from './map.ts';
 import type { AnyModel, BatchOf, EditTraceOf, StepTraceOf, TraceOf } from './model-types.ts';
 import { offload } from './offload.ts';
 import {
@@ -40,6 +41,7 @@ import {
   A_FUNCTION,
   A_SIGNAL,
   A_STRING,
+  aNumber,
   checkOptions,
   describe,
   type OptionRule,
@@ -69,6 +71,14 @@ export interface LanguageModelOptions {
 /** Options of one trace. */
 export interface TraceOptions extends WhereOptions, Omit<ExecuteOptions, 'onToken'> {}
 
+/** Options of `map`; those of `trace` are for each item. */
+export interface MapOptions<P> extends TraceOptions {
+  /** How many runs may be under way or wait for their turn at a time; 4 if left out. */
+  readonly concurrency?: number | undefined;
+  /** The prompt of an item that is none itself, such as a row with a label. */
+  readonly input?: ((item: P) => TraceInput) | undefined;
+}
+
 /** Options of one generation. */
 export interface GenerateOptions extends WhereOptions, ExecuteOptions, GenerationOptions {}
 
@@ -93,6 +103,11 @@ const ATTACH_OPTIONS = {
 };
 const PRINT_OPTIONS = { ...WHERE_OPTIONS, sources: A_BOOLEAN, color: A_BOOLEAN, module: A_STRING };
 const TRACE_OPTIONS = { ...ATTACH_OPTIONS, deadlineMs: A_DURATION, batching: A_BATCHING };
+const MAP_OPTIONS = {
+  ...TRACE_OPTIONS,
+  concurrency: aNumber('a whole number from 1 to 1000', (n) => Number.isInteger(n) && n >= 1 && n <= 1000),
+  input: A_FUNCTION,
+};
 const VALIDATE_OPTIONS = { ...WHERE_OPTIONS, ...GENERATION_OPTIONS };
 const GENERATE_OPTIONS = { ...TRACE_OPTIONS, onToken: A_FUNCTION };
 
@@ -146,6 +161,57 @@ export class LanguageModel<const M extends string | object = AnyModel> {
     } catch (error) {
       throw atCall(error, site);
     }
+  }
+
+  /**
+   * The same trace over many prompts, a few at a time: `for await (const { result } of model.map(prompts, (m) => …))`.
+   * Results come in the order of the prompts, each with its item; one that failed has an `error`, and the others go on.
+   * `fn` is called once an item. Leaving the loop, or `signal`, cancels what runs.
+   */
+  map<P extends TraceInput, T>(
+    items: Items<P>,
+    fn: (m: TraceOf<M>, item: P, index: number) => T,
+    options?: MapOptions<P>,
+  ): AsyncGenerator<Mapped<P, T>, void, undefined>;
+  map<P, T>(
+    items: Items<P>,
+    fn: (m: TraceOf<M>, item: P, index: number) => T,
+    options: MapOptions<P> & { readonly input: (item: P) => TraceInput },
+  ): AsyncGenerator<Mapped<P, T>, void, undefined>;
+  map<P, T>(
+    items: Items<P>,
+    fn: (m: TraceOf<M>, item: P, index: number) => T,
+    options: MapOptions<P> = {},
+  ): AsyncGenerator<Mapped<P, T>, void, undefined> {
+    checkOptions(options, MAP_OPTIONS, 'map');
+    if (typeof fn !== 'function')
+      throw localError(
+        'misuse',
+        `map wants a function that writes the trace of an item, not ${describe(fn)}.`,
+      );
+    const { concurrency = 4, input = (item: P) => item as TraceInput, signal, ...rest } = options;
+    const site = new CallSite();
+    return mapItems({
+      items,
+      concurrency,
+      signal,
+      run: async (item, index, cancel) => {
+        const write = (m: Trace): T => fn(m as unknown as TraceOf<M>, item, index);
+        const prompts = { input: toInput(input(item)) };
+        try {
+          const { result, execution } = await this.#execute(
+            prompts,
+            { ...rest, signal: cancel },
+            write,
+            site,
+          );
+          await execution.done;
+          return result;
+        } catch (error) {
+          throw atCall(error, site);
+        }
+      },
+    });
   }
 
   /**
@@ -343,10 +409,14 @@ export class LanguageModel<const M extends string | object = AnyModel> {
    * All that is wrong with a trace, and all it would be warned of, without running anything. With `maxNewTokens` and its
    * like among the options it is of a generation. Rejects only with what the function itself throws, or for want of a server.
    */
-  validate(input: TraceInput, fn: (m: Trace) => unknown): Promise<Validation>;
-  validate(input: TraceInput, options: ValidateOptions, fn: (m: StepTrace) => unknown): Promise<Validation>;
-  validate(fn: (t: Batch) => unknown): Promise<Validation>;
-  validate(options: WhereOptions, fn: (t: Batch) => unknown): Promise<Validation>;
+  validate(input: TraceInput, fn: (m: TraceOf<M>) => unknown): Promise<Validation>;
+  validate(
+    input: TraceInput,
+    options: ValidateOptions,
+    fn: (m: StepTraceOf<M>) => unknown,
+  ): Promise<Validation>;
+  validate(fn: (t: BatchOf<M>) => unknown): Promise<Validation>;
+  validate(options: WhereOptions, fn: (t: BatchOf<M>) => unknown): Promise<Validation>;
   async validate(...written: readonly unknown[]): Promise<Validation> {
     const site = new CallSite();
     try {
@@ -365,10 +435,10 @@ export class LanguageModel<const M extends string | object = AnyModel> {
    * How a trace would run, as the server plans it, without running it: segments and cuts, where it stops, what it leaves
    * out, how large its saved values would be. `String(explanation)` is for reading. Rejects with all that would refuse it.
    */
-  explain<T>(input: TraceInput, fn: (m: Trace) => T): Promise<Explanation<T>>;
-  explain<T>(input: TraceInput, options: WhereOptions, fn: (m: Trace) => T): Promise<Explanation<T>>;
-  explain<T>(fn: (t: Batch) => T): Promise<Explanation<T>>;
-  explain<T>(options: WhereOptions, fn: (t: Batch) => T): Promise<Explanation<T>>;
+  explain<T>(input: TraceInput, fn: (m: TraceOf<M>) => T): Promise<Explanation<T>>;
+  explain<T>(input: TraceInput, options: WhereOptions, fn: (m: TraceOf<M>) => T): Promise<Explanation<T>>;
+  explain<T>(fn: (t: BatchOf<M>) => T): Promise<Explanation<T>>;
+  explain<T>(options: WhereOptions, fn: (t: BatchOf<M>) => T): Promise<Explanation<T>>;
   async explain<T>(...written: readonly unknown[]): Promise<Explanation<T>> {
     const site = new CallSite();
     try {
