@@ -98,7 +98,7 @@ describe('a log', () => {
       const index = m.constant([3000n], 'int64');
       m.op('Gather', [m.transformer.wte.output, index], { axis: 1 }).log('beyond');
     });
-    const [large, beyond] = logs;
+    const [beyond, large] = logs;
     expect(large?.text).toMatch(/^large \(a value of \d+ bytes, left out: save it instead\)$/);
     expect(beyond?.text).toMatch(/^beyond \(no value: .+\)$/s);
     expect([large?.value, beyond?.value]).toEqual([undefined, undefined]);
