@@ -34,7 +34,7 @@ export interface LogEvent {
 /** Callbacks of one run; one that throws cancels it, and the trace rejects with what was thrown. */
 export interface RunCallbacks {
   readonly onStatus?: ((status: RunStatus) => void) | undefined;
-  /** Parts of the pass that have run, or how far the loading of the model is; may be left out. */
+  /** Parts of the pass that have run, how far the loading of the model is, or bytes of a value that comes in parts. */
   readonly onProgress?: ((progress: RunProgress) => void) | undefined;
   /** Without it, logs go to the console. */
   readonly onLog?: ((event: LogEvent) => void) | undefined;

@@ -27,8 +27,8 @@ type Message<K extends keyof typeof serverMessages> = MessageOf<typeof serverMes
 export interface RunProgress {
   readonly done: number;
   readonly total: number;
-  /** The run waits for its model to be loaded. */
-  readonly phase?: 'loading' | undefined;
+  /** The run waits for its model to be loaded; or a value comes, and these are its bytes. */
+  readonly phase?: 'loading' | 'receiving' | undefined;
 }
 
 /** What a run tells. After `end` or `refused` nothing more comes. */
@@ -217,6 +217,8 @@ export class Run {
   }
 
   #deliver(assembled: Assembled | undefined): void {
+    const { received } = this.#assembly;
+    if (received) this.#listener.progress({ ...received, phase: 'receiving' });
     if (!assembled) return;
     const { save, step, value } = assembled;
     this.#outcomes.take(save, step);

@@ -97,6 +97,25 @@ export class Tensor implements TensorLike {
     return nest(this.dims, (position) => scalarAt(this.dtype, this.data, position));
   }
 
+  /**
+   * The elements as plain numbers, float16 decoded, in a typed array that other libraries take: `ndarray(t.numbers(), [...t.dims])`,
+   * `tf.tensor(t.numbers(), [...t.dims])`. 64-bit integers become float64, exact up to 2^53. No copy where there is none to make.
+   */
+  numbers(): Exclude<TensorData, BigInt64Array | BigUint64Array> {
+    const { dtype, data } = this;
+    if (data instanceof BigInt64Array || data instanceof BigUint64Array)
+      return Float64Array.from(data, Number);
+    if (dtype !== 'float16') return data;
+    return Float32Array.from(data, (_, position) => Number(scalarAt(dtype, data, position)));
+  }
+
+  /** For `JSON.stringify`: dtype, dims, and the elements as nested arrays. Beyond-safe integers are text. */
+  toJSON(): { readonly dtype: Dtype; readonly dims: readonly number[]; readonly data: unknown } {
+    const plain = (value: Scalar): unknown => (typeof value === 'bigint' ? String(value) : value);
+    const data = nest<unknown>(this.dims, (position) => plain(scalarAt(this.dtype, this.data, position)));
+    return { dtype: this.dtype, dims: this.dims, data };
+  }
+
   toString(): string {
     return printTensor(this);
   }

@@ -33,6 +33,11 @@ export class ValueAssembly {
     return this.#open !== undefined;
   }
 
+  /** Bytes that have come of a value that is not yet whole, and that it has. */
+  get received(): { readonly done: number; readonly total: number } | undefined {
+    return this.#open && { done: this.#open.at, total: this.#open.bytes.byteLength };
+  }
+
   /** The value, if its first message was all of it. */
   start(
     { save, step }: Pick<Assembled, 'save' | 'step'>,
