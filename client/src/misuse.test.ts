@@ -211,6 +211,9 @@ test('a module that can’t be hooked says why; nearest names cover our own', ()
   expect(errorOf((m) => (m.lm_head as unknown as { outptu: unknown }).outptu).errors[0]?.body.nearest).toBe(
     'lm_head.output',
   );
+  expect(errorOf((m) => m.get('transformer.ln_ff').output.save()).errors[0]?.body.nearest).toBe(
+    'transformer.ln_f',
+  );
   expect(errorOf((m) => m.get('transformer.h.0.lm_1').output.save()).errors[0]?.body.nearest).toBe(
     'transformer.h.0.ln_1',
   );

@@ -43,8 +43,17 @@ export class ModelTree {
 
   /** The nearest name under `path`, or anywhere in the model, as a whole path. */
   nearest(path: string, segment: string, alsoHere: readonly string[]): string | undefined {
+    const full = join(path, segment);
+    const dot = full.lastIndexOf('.');
+    // Of a path whose last name alone is wrong, the nearest stands beside it.
+    if (segment.includes('.')) {
+      const parent = full.slice(0, dot);
+      return this.kindOf(parent) === 'module'
+        ? this.nearest(parent, full.slice(dot + 1), alsoHere)
+        : this.index.nearestModule(full);
+    }
     const near = nearest(segment, [...(this.#children.get(path) ?? []), ...alsoHere]);
-    return near === undefined ? this.index.nearestModule(join(path, segment)) : join(path, near);
+    return near === undefined ? this.index.nearestModule(full) : join(path, near);
   }
 
   #insert(path: string): void {

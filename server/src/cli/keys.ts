@@ -19,7 +19,8 @@ const UNITS_MS = { m: 60_000, h: 3_600_000, d: 86_400_000 } as const;
 export function addKeys(parent: Command): void {
   const keys = parent
     .command('keys')
-    .description('Makes, lists and revokes the keys that a server asks for.');
+    .description('Makes, lists and revokes the keys that a server asks for.')
+    .addHelpText('after', '\nExample:\n  $ tracewire keys make alice --expires 90d');
   const withFile = (command: Command): Command =>
     command.option('--keys <file>', 'the key file', defaultKeyFile());
   withFile(keys.command('make'))

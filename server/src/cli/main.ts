@@ -1,14 +1,19 @@
 #!/usr/bin/env node
 /** The command line `tracewire`: prints faults, and leaves each command to its own file. */
-import { TracewireError } from '@tracewire/protocol';
+import { type ErrorBody, TracewireError } from '@tracewire/protocol';
 import { Command, CommanderError } from 'commander';
 import { VERSION } from '../version.ts';
+import { addBench } from './bench.ts';
+import { addCompletions } from './completions.ts';
 import { addConfig } from './config-command.ts';
 import { addConformance } from './conformance-command.ts';
 import { addKeys } from './keys.ts';
+import { addLens } from './lens.ts';
 import { addModels } from './models.ts';
+import { addPull } from './pull.ts';
 import { addServe } from './serve-command.ts';
 import { addStatus } from './status.ts';
+import { addTrace } from './trace.ts';
 import { addTree } from './tree.ts';
 import { addTypes } from './types.ts';
 
@@ -19,18 +24,23 @@ const FAILURE = 1;
 /** In the order of the help. */
 const COMMANDS: readonly ((parent: Command) => void)[] = [
   addServe,
+  addPull,
   addModels,
   addStatus,
   addTree,
   addTypes,
+  addTrace,
+  addLens,
   addKeys,
   addConfig,
+  addBench,
   addConformance,
+  addCompletions,
 ];
 
 function program(): Command {
   const command = new Command('tracewire')
-    .description('Serves ONNX transformer models for remote tracing.')
+    .description('Serves ONNX transformer models for remote tracing, and traces them.')
     .version(VERSION)
     .exitOverride();
   for (const add of COMMANDS) add(command);
@@ -41,7 +51,10 @@ function program(): Command {
 function report(error: unknown): number {
   if (error instanceof CommanderError) return error.exitCode === 0 ? 0 : USAGE;
   if (error instanceof TracewireError) {
-    process.stderr.write(`tracewire: ${error.code}: ${error.message}\n`);
+    // A trace's errors have lines, which are this program's own and tell nobody anything.
+    const { errors = [error] } = error as { errors?: readonly { readonly body: ErrorBody }[] };
+    const lines = new Set(errors.map(({ body }) => `tracewire: ${body.code}: ${body.message}\n`));
+    for (const line of lines) process.stderr.write(line);
     for (let { cause } = error.body; cause; cause = cause.cause) {
       process.stderr.write(`  because: ${cause.code}: ${cause.message}\n`);
     }

@@ -1,4 +1,14 @@
 /** What commands print: JSON for programs, a table for people. */
+import type { Command } from 'commander';
+
+/** Ends a command that lacks these options; here, and not as Commander's own, which would pass over a misspelt one. */
+export function mustHave(command: Command, ...names: readonly string[]): void {
+  const missing = command.options.find(
+    (option) =>
+      names.includes(option.attributeName()) && command.getOptionValue(option.attributeName()) === undefined,
+  );
+  if (missing) command.error(`error: required option '${missing.flags}' not specified`);
+}
 
 export function writeJson(value: unknown): void {
   process.stdout.write(`${JSON.stringify(value, undefined, 2)}\n`);

@@ -81,7 +81,8 @@ function notFound(value: string): TracewireError {
   }
   const isName = !/[\\/]/.test(value);
   const near = isName ? nearest(value, Object.keys(EMBEDDED)) : undefined;
-  const hint = near === undefined ? '' : ` Did you mean the embedded model ${near}?`;
+  const pull = isHubName(value) ? ` If it is one of the hub’s, get it with: tracewire pull ${value}.` : '';
+  const hint = near === undefined ? pull : ` Did you mean the embedded model ${near}?`;
   const message = `There is no model folder ${path}.${hint}`;
   return new TracewireError({ code: 'model_not_found', message, path, nearest: near });
 }
