@@ -28,7 +28,7 @@ export function toNpy({ dtype, dims, data }: Tensor): Uint8Array {
   const shape = dims.length === 1 ? `${dims[0]},` : dims.join(', ');
   const dict = `{'descr': '${DESCRIPTIONS[dtype]}', 'fortran_order': False, 'shape': (${shape}), }`;
   const prefix = MAGIC.length + 4;
-  const header = dict.padEnd(Math.ceil((prefix + dict.length + 1) / ALIGN) * ALIGN - prefix - 1) + '\n';
+  const header = `${dict.padEnd(Math.ceil((prefix + dict.length + 1) / ALIGN) * ALIGN - prefix - 1)}\n`;
   const payload = bytesOf(data);
   const file = new Uint8Array(prefix + header.length + payload.length);
   const latin = (text: string, at: number): void => {

@@ -13,6 +13,7 @@ import {
 } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import { afterEach, beforeEach, expect, it } from 'vitest';
 import { TINY_GPT2 } from '../../../test/support/server.ts';
@@ -78,7 +79,11 @@ it('fetches what a model needs, once, and the model can be used by its name with
 
 it('goes on after a broken connection, and in a later call, with what it has', async () => {
   const size = statSync(join(TINY_GPT2, 'model.onnx')).size;
-  hub.breaks = { after: 20_000, times: 2 };
+  const onDisk = async (bytes: number): Promise<void> => {
+    const file = join(`${target()}.partial`, 'model.onnx');
+    while ((statSync(file, { throwIfNoEntry: false })?.size ?? 0) < bytes) await sleep(5);
+  };
+  hub.breaks = { after: 20_000, times: 2, until: onDisk };
   expect((await pull()).code).toBe(0);
   expect(hub.requests.map(({ range }) => range).filter(Boolean)).toEqual(['bytes=20000-', 'bytes=40000-']);
   rmSync(target(), { recursive: true });

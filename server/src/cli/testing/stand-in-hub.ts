@@ -17,8 +17,14 @@ export class StandInHub {
     readonly authorization: string | undefined;
   }[] = [];
   commit = COMMIT;
-  /** The connection breaks after so many bytes of a file, as often as is told. */
-  breaks: { after: number; times: number } = { after: Number.POSITIVE_INFINITY, times: 0 };
+  /**
+   * The connection breaks after so many bytes of a file, as often as is told; where `until` is given, when the file has come
+   * so far, for what the other end has not read is lost with the connection.
+   */
+  breaks: { after: number; times: number; until?: (bytes: number) => Promise<void> } = {
+    after: Number.POSITIVE_INFINITY,
+    times: 0,
+  };
   /** Bytes of files are altered on the way. */
   alters = false;
   ranges = true;
@@ -85,7 +91,9 @@ export class StandInHub {
     response.writeHead(from > 0 ? 206 : 200, { 'content-length': rest.length });
     if (this.breaks.times > 0 && rest.length > this.breaks.after) {
       this.breaks.times -= 1;
-      return void response.write(rest.subarray(0, this.breaks.after), () => response.socket?.end());
+      const { after, until } = this.breaks;
+      response.write(rest.subarray(0, after));
+      return void (until?.(from + after) ?? Promise.resolve()).then(() => response.socket?.end());
     }
     response.end(rest);
   }
