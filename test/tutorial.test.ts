@@ -171,7 +171,7 @@ describe('a run', () => {
       'write_order',
       'unknown_operator',
     ]);
-    expect(errors[0]?.body.nearest).toBe('transformer');
+    expect(errors[0]?.body.nearest).toBe('transformer.h.0');
     expect(errors[3]?.body.nearest).toBe('Softmax');
     const lines = errors.map(({ location }) => location?.line ?? 0);
     expect(lines.every((line, index) => index === 0 || line === (lines[index - 1] ?? 0) + 1)).toBe(true);

@@ -6,6 +6,7 @@ export {
   type ModelDescription,
   TracewireError,
 } from '@tracewire/protocol';
+export { arriving } from './arriving.ts';
 export type { Batch } from './batch.ts';
 export type { Cache, CachedModule, CacheOptions, ModulePattern } from './cache.ts';
 export type { DetachedRun } from './detached.ts';
