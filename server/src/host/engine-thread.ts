@@ -3,6 +3,7 @@
  * in its message queue: this side looks at what it forwards and sets a shared flag that the worker reads
  * between segments.
  */
+import '../no-telemetry.ts';
 import { Worker } from 'node:worker_threads';
 import { decodeFrame, type Transport } from '@tracewire/protocol';
 import { portTransport } from './port-transport.ts';

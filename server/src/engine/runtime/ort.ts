@@ -1,4 +1,5 @@
 /** ONNX Runtime behind the engine's interface; the only file that knows onnxruntime-node. */
+import '../../no-telemetry.ts';
 import { readFile, rm } from 'node:fs/promises';
 import path from 'node:path';
 import { DTYPES, type Dtype, type TensorData, type TensorLike } from '@tracewire/protocol';
