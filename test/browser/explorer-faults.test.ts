@@ -56,6 +56,28 @@ describe('the server', () => {
     await again.stop();
   });
 
+  it('hangs: the page does not, and a run can be given up and tried again', SLOW, async () => {
+    const server = await startServer();
+    const { page, close } = await openExplorer(browser, server.url);
+    await grid(page, 'Logit lens').waitFor();
+    server.process.kill('SIGSTOP');
+    await cellAt(grid(page, 'Logit lens'), 2, 2).click();
+    await page.getByRole('button', { name: /^Cancel Ablate block 2/ }).click();
+    const given = page.locator('.experiment').getByRole('alert');
+    await given.waitFor();
+    expect(await given.innerText()).toMatch(/cancelled/);
+    await page.getByText(/does not answer/).waitFor();
+    await page.getByRole('tab', { name: 'Modules' }).click();
+    await page.locator('.tree').waitFor();
+    await page.getByRole('tab', { name: 'Logit lens' }).click();
+    server.process.kill('SIGCONT');
+    await page.getByText(/does not answer/).waitFor({ state: 'detached' });
+    await cellAt(grid(page, 'Logit lens'), 3, 3).click();
+    await page.locator('.distribution').waitFor();
+    await close();
+    await server.stop();
+  });
+
   it(
     'wants a key: the page asks for it, says what is wrong with a wrong one, and never shows it',
     SLOW,

@@ -7,6 +7,8 @@ import { Server } from './server.ts';
 import './styles/base.css';
 import './styles/layout.css';
 import './styles/views.css';
+import './styles/heat.css';
+import './styles/experiment.css';
 
 const server = new Server(location.origin);
 // The counts of who waits have changed. A server that does not let the page in is not asked more often for it.
