@@ -1,6 +1,6 @@
 /** What the explorer says when things go wrong, and that it goes on afterwards. */
 import { cpSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { networkInterfaces, tmpdir } from 'node:os';
 import path from 'node:path';
 import type { Browser, Page } from 'playwright-core';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
@@ -55,6 +55,29 @@ describe('the server', () => {
     await close();
     await again.stop();
   });
+
+  it(
+    'is reached by an address of the network: its own page may use it, and the code can be had without the clipboard',
+    SLOW,
+    async () => {
+      const server = await launch({}, '--host', '0.0.0.0', '--no-keys');
+      const [address = '127.0.0.1'] = Object.values(networkInterfaces()).flatMap((all = []) =>
+        all.flatMap(({ family, internal, address }) => (family === 'IPv4' && !internal ? [address] : [])),
+      );
+      const { page, close } = await openExplorer(browser, server.url.replace('0.0.0.0', address));
+      await grid(page, 'Logit lens').waitFor();
+      if (!(await page.evaluate(() => isSecureContext))) {
+        await page.getByText('Code of the logit lens').click();
+        await page.getByRole('button', { name: 'Copy' }).click();
+        await page.getByText(/The code is selected/).waitFor();
+        expect(await page.evaluate(() => getSelection()?.toString())).toMatch(
+          /^import { LanguageModel }.*close\(\);\s*$/s,
+        );
+      }
+      await close();
+      await server.stop();
+    },
+  );
 
   it('hangs: the page does not, and a run can be given up and tried again', SLOW, async () => {
     const server = await startServer();

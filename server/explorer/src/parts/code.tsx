@@ -1,15 +1,18 @@
 /** The program behind a view, folded away, ready to copy. */
 import type { JSX } from 'preact';
-import { useState } from 'preact/hooks';
+import { useRef, useState } from 'preact/hooks';
 
 export function Code({ program, of }: { readonly program: string; readonly of: string }): JSX.Element {
   const [said, say] = useState('');
+  const text = useRef<HTMLPreElement>(null);
   const copy = async (): Promise<void> => {
     try {
       await navigator.clipboard.writeText(program);
       say('Copied.');
     } catch {
-      say('The browser does not let the page copy: select the text and copy it.');
+      // Browsers let pages copy on loopback and with TLS only.
+      if (text.current) getSelection()?.selectAllChildren(text.current);
+      say('The browser does not let this page copy. The code is selected: press Ctrl+C or ⌘C.');
     }
   };
   return (
@@ -24,7 +27,7 @@ export function Code({ program, of }: { readonly program: string; readonly of: s
       </div>
       {/* biome-ignore lint/a11y/noNoninteractiveTabindex: what scrolls must be reached without a mouse. */}
       <section tabIndex={0} aria-label={`Code of ${of}`}>
-        <pre>
+        <pre ref={text}>
           <code>{program}</code>
         </pre>
       </section>
