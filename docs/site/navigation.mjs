@@ -19,6 +19,7 @@ export const NAVIGATION = [
       'tutorials/activation-patching.md',
       'tutorials/steering.md',
       'tutorials/generation.md',
+      'SAE.md',
       'tutorials/browser.md',
       'tutorials/self-hosting-gpu.md',
     ],
