@@ -1,6 +1,6 @@
 /** A function that PyTorch exported (docs/examples/python/export_function.py) gives what PyTorch gives. */
 import { readFileSync } from 'node:fs';
-import { LanguageModel, type Tensor } from '@tracewire/client';
+import { LanguageModel } from '@tracewire/client';
 import { expect, it } from 'vitest';
 
 const FOLDER = new URL('./fixtures/functions/', import.meta.url);
@@ -15,10 +15,11 @@ it('an exported sparse autoencoder', async () => {
   expect(sae.inputs).toEqual([{ name: 'h', dtype: 'float32', dims: ['batch', 'position', 8] }]);
   const saved = await model.trace('x', (m) => {
     const [reconstruction, features] = sae(m.constant([reference.h]));
-    return { reconstruction: reconstruction?.save(), features: features?.save() };
+    if (!reconstruction || !features) throw new Error('two outputs');
+    return { reconstruction: reconstruction.save(), features: features.save() };
   });
   for (const name of ['reconstruction', 'features'] as const) {
-    const { data } = saved[name]?.value as Tensor;
+    const { data } = saved[name].value;
     const numbers = [...(data as Float32Array)];
     const wanted = reference[name].flat();
     expect(numbers).toHaveLength(wanted.length);
