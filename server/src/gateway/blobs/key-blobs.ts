@@ -3,7 +3,7 @@
  * used. No key sees another's, even of the same bytes.
  */
 import { createHash, type Hash, hash } from 'node:crypto';
-import { closeSync, openSync, readFileSync, rmSync, writeSync } from 'node:fs';
+import { appendFileSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { type ErrorBody, type Limits, TracewireError } from '@tracewire/protocol';
 import { KEY_BLOBS } from '../limits.ts';
 import type { BlobStore } from './blob-store.ts';
@@ -15,18 +15,12 @@ export interface BlobState {
   readonly error?: ErrorBody;
 }
 
-/** A blob that is being taken in. */
-interface Upload {
-  readonly file: number;
-  readonly hash: Hash;
-}
-
 interface Blob {
   readonly size: number;
   readonly path: string;
   received: number;
-  /** Undefined once it is known. */
-  upload: Upload | undefined;
+  /** Of what has been taken in; undefined once the blob is known. */
+  upload: Hash | undefined;
   usedAt: number;
   /** Runs that name it and have not ended. */
   runs: number;
@@ -129,42 +123,34 @@ export class KeyBlobs {
   #begin(sha256: string, size: number): BlobState {
     try {
       const path = this.#store.newPath();
-      const upload = { file: openSync(path, 'wx', 0o600), hash: createHash('sha256') };
-      const blob: Blob = { size, path, received: 0, upload, usedAt: performance.now(), runs: 0 };
-      this.#blobs.set(sha256, blob);
+      // No file stays open: uploads that nobody goes on with would use up all that a process may have.
+      writeFileSync(path, '', { flag: 'wx', mode: 0o600 });
+      const upload = size > 0 ? createHash('sha256') : undefined;
+      this.#blobs.set(sha256, { size, path, received: 0, upload, usedAt: performance.now(), runs: 0 });
       this.#count(size);
-      if (size > 0) return { state: 'wanted', received: 0 };
-      this.#close(blob);
-      return { state: 'known', received: 0 };
+      return { state: upload ? 'wanted' : 'known', received: 0 };
     } catch (error) {
       return refused(noDisk(error));
     }
   }
 
-  #add(sha256: string, blob: Blob, { file, hash: sum }: Upload, part: Uint8Array): BlobState {
+  #add(sha256: string, blob: Blob, upload: Hash, part: Uint8Array): BlobState {
     try {
-      for (let at = 0; at < part.byteLength; )
-        at += writeSync(file, part, at, part.byteLength - at, blob.received + at);
+      appendFileSync(blob.path, part);
     } catch (error) {
       this.#remove(sha256, blob);
       return refused(noDisk(error));
     }
-    sum.update(part);
+    upload.update(part);
     blob.received += part.byteLength;
     if (blob.received < blob.size) return { state: 'wanted', received: blob.received };
-    this.#close(blob);
-    if (sum.digest('hex') === sha256) return { state: 'known', received: blob.size };
+    blob.upload = undefined;
+    if (upload.digest('hex') === sha256) return { state: 'known', received: blob.size };
     this.#remove(sha256, blob);
     return mismatch(sha256);
   }
 
-  #close(blob: Blob): void {
-    if (blob.upload) closeSync(blob.upload.file);
-    blob.upload = undefined;
-  }
-
   #remove(sha256: string, blob: Blob): void {
-    this.#close(blob);
     this.#blobs.delete(sha256);
     this.#count(-blob.size);
     rmSync(blob.path, { force: true });
