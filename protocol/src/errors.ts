@@ -44,6 +44,11 @@ export const ERROR_CODES = {
     advice: 'Wait for one to end.',
     retry: true,
   },
+  too_many_requests: {
+    meaning: 'The client asks more often than it may.',
+    advice: 'Ask more slowly.',
+    retry: true,
+  },
   queue_full: { meaning: 'Too many runs are waiting.', advice: 'Retry later.', retry: true },
 
   unknown_model: { meaning: 'The server has no such model.', advice: 'Use one of the welcome’s names.' },

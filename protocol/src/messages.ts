@@ -48,6 +48,8 @@ const limits = z.looseObject({
   keyRuns: z.optional(uint),
   /** Connections of one key at a time. */
   connections: z.optional(uint),
+  /** Of one key, on all its connections. */
+  requestsPerSecond: z.optional(uint),
 });
 
 /** Whether a run has its passes to itself, and its bytes are those of a local run, or may share one. */

@@ -111,6 +111,7 @@ const STRETCHES: readonly Stretch[] = [
   [419, 419, 'client', 'blobs'],
   [420, 426, 'server', 'explain'],
   [430, 437, 'server', 'batching'],
+  [440, 441, 'server'],
 ];
 
 /** Requirements that no peer can check, with the reason. */
@@ -124,6 +125,7 @@ const UNOBSERVED: Readonly<Record<string, string>> = {
   'R-175': 'the files are the server’s',
   'R-184': 'what a person or program does with an error is its own affair',
   'R-394': 'it takes as long as the server allows a run',
+  'R-440': 'it takes more connections than one client should open',
   'R-437': 'why a pass did not go on doesn’t show',
   'R-395': 'it takes more runs than one client should start',
   'R-295': 'it takes the end of the server',

@@ -37,7 +37,12 @@ export interface Peer {
   readonly blobs: KeyBlobs;
   /** Whose turn it is in a queue: the key, or where there are none the connection. */
   readonly lane: string;
+  /** Counts a request: the milliseconds to wait before it may be made. */
+  mayAsk(): number;
 }
+
+/** Messages that ask for something, which nobody may do as often as they like. */
+const REQUESTS: ReadonlySet<string> = new Set(['run', 'resume', 'describe', 'tokenize', 'detokenize']);
 
 export class Connection {
   readonly #gateway: Services;
@@ -47,6 +52,7 @@ export class Connection {
   readonly #requests: Requests;
   readonly #blobs: KeyBlobs;
   #shared: ReadonlySet<string> = new Set();
+  readonly #mayAsk: () => number;
   #greeted = false;
   #closed = false;
   #helloTimer: NodeJS.Timeout | undefined;
@@ -56,6 +62,7 @@ export class Connection {
     this.#transport = transport;
     this.#onClose = onClose;
     this.#blobs = peer.blobs;
+    this.#mayAsk = peer.mayAsk;
     this.#runs = new ConnectionRuns(gateway, peer, {
       send: (parts) => transport.send(parts),
       stuck: () => this.close(1008, 'the client takes nothing in of what it was sent'),
@@ -111,6 +118,7 @@ export class Connection {
     }
     try {
       this.#mustBeInOrder(frame.header.type);
+      this.#mustNotHurry(frame.header.type);
       dispatch(this.#handlers, checkFrame(clientMessages, frame));
     } catch (error) {
       this.#refuse(error, subjectOf(frame));
@@ -125,6 +133,16 @@ export class Connection {
       ? 'There has been a `hello` on this connection already.'
       : 'The first message of a connection is `hello`.';
     throw new TracewireError({ code: 'unexpected_message', message, path: 'type', got: type.slice(0, 200) });
+  }
+
+  #mustNotHurry(type: string): void {
+    const waitMs = REQUESTS.has(type) ? this.#mayAsk() : 0;
+    if (waitMs === 0) return;
+    throw new TracewireError({
+      code: 'too_many_requests',
+      message: `This server takes ${this.#gateway.limits.requestsPerSecond} requests a second.`,
+      retryAfterMs: waitMs,
+    });
   }
 
   #hello({ protocol, client, capabilities: announced }: Client<'hello'>): void {

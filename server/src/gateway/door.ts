@@ -107,7 +107,7 @@ export class Door {
   }
 
   #unauthorized(request: IncomingMessage, why: string): Entry {
-    const address = this.#addressOf(request);
+    const address = this.addressOf(request);
     const waitMs = this.#attempts.fail(address);
     if (waitMs === 0) {
       this.#options.log.info({ address, why }, 'not let in');
@@ -121,7 +121,8 @@ export class Door {
     return { refused: { status: 429, why: text, headers: { 'Retry-After': String(seconds) } } };
   }
 
-  #addressOf({ headers, socket }: IncomingMessage): string {
+  /** A client's, as far as it can be known. */
+  addressOf({ headers, socket }: IncomingMessage): string {
     const forwarded = this.#options.trustProxy ? String(headers['x-forwarded-for'] ?? '') : '';
     return forwarded.split(',').at(-1)?.trim() || (socket.remoteAddress ?? '');
   }

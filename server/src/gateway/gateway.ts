@@ -10,9 +10,11 @@ import { BlobStore } from './blobs/blob-store.ts';
 import { Functions } from './blobs/functions.ts';
 import { Connection } from './connection.ts';
 import { KeyRuns } from './key-runs.ts';
+import { networkOf } from './keys/attempts.ts';
 import { DEFAULT_LIMITS, HELLO_MS, QUEUE_RETRY_MS, readMs } from './limits.ts';
 import type { Log } from './log.ts';
 import { type Meter, NO_METER } from './meter.ts';
+import { RequestRate } from './request-rate.ts';
 import type { ResultStore } from './result-store.ts';
 import type { ServedModel } from './served-model.ts';
 import type { Services } from './services.ts';
@@ -42,6 +44,8 @@ export interface GatewayOptions {
 export interface ServeOptions {
   /** The id of the key that the client came with. */
   readonly key?: string | undefined;
+  /** Absent for a client in this process. */
+  readonly address?: string | undefined;
   readonly closed?: () => void;
 }
 
@@ -64,6 +68,7 @@ export class Gateway implements Services {
   readonly #runsByKey = new Map<string, KeyRuns>();
   readonly #results: ResultStore | undefined;
   readonly #blobs: BlobStore;
+  readonly #rate: RequestRate | undefined;
   #runs = 0;
   #accepted = 0;
 
@@ -73,6 +78,8 @@ export class Gateway implements Services {
     this.#results = options.results;
     this.#blobs = new BlobStore(this.limits, options.results?.folder);
     this.functions = new Functions(this.limits);
+    const { requestsPerSecond } = this.limits;
+    this.#rate = requestsPerSecond === undefined ? undefined : new RequestRate(requestsPerSecond);
     this.readMs = options.readMs ?? readMs(this.limits);
     this.runs = new KeyRuns(this.limits, undefined, this.#results);
     this.log = options.log;
@@ -84,10 +91,12 @@ export class Gateway implements Services {
   }
 
   /** Serves one client until its transport closes; it sees the runs of its key. */
-  serve(transport: Transport, { key, closed }: ServeOptions = {}): void {
+  serve(transport: Transport, { key, address, closed }: ServeOptions = {}): void {
     this.#accepted += 1;
     const lane = key ?? `c${this.#accepted}`;
-    const peer = { runs: this.runsOf(key), blobs: this.#blobs.of(key), lane };
+    const asks = key ?? (address === undefined ? undefined : networkOf(address));
+    const mayAsk = (): number => (asks === undefined ? 0 : (this.#rate?.take(asks) ?? 0));
+    const peer = { runs: this.runsOf(key), blobs: this.#blobs.of(key), lane, mayAsk };
     const connection = new Connection(this, peer, transport, () => {
       this.#connections.delete(connection);
       closed?.();
@@ -131,6 +140,14 @@ export class Gateway implements Services {
   /** Bytes of messages that wait for their clients. */
   get heldBytes(): number {
     return this.#allRuns.reduce((sum, runs) => sum + runs.heldBytes, 0);
+  }
+
+  /** Whether a key may have one more connection; without keys, whether there may be one more. */
+  hasRoomFor(key: string | undefined): boolean {
+    const { connections: most = Number.POSITIVE_INFINITY } = this.limits;
+    let count = 0;
+    for (const its of this.#connections.values()) if (its === key) count += 1;
+    return count < most;
   }
 
   get connections(): number {

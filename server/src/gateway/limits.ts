@@ -33,8 +33,10 @@ export const DEFAULT_LIMITS = {
   queuedRuns: 256,
   /** One key that fills the queue from many connections. */
   keyRuns: 256,
-  /** Connections that cost memory and do nothing. */
+  /** Connections that cost memory and do nothing: of one key, or where there are none of all. */
   connections: 256,
+  /** A client that asks in a loop: of one key, or where there are none one address. */
+  requestsPerSecond: 1000,
 } as const satisfies Limits;
 
 /**

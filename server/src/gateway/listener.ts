@@ -140,7 +140,9 @@ export class Listener {
       return refuse(socket, { status: 503, why: 'The server is not ready.' });
     const entry = this.#door.admit(request);
     if ('refused' in entry) return refuse(socket, entry.refused);
-    this.#accept(request, socket, head, (transport) => gateway.serve(transport, entry));
+    if (!gateway.hasRoomFor(entry.key)) return refuse(socket, tooManyConnections(gateway));
+    const address = this.#door.addressOf(request);
+    this.#accept(request, socket, head, (transport) => gateway.serve(transport, { ...entry, address }));
   }
 }
 
@@ -160,6 +162,11 @@ function refuse(socket: Duplex, { status, why, headers = {} }: Refused): void {
       body,
     ].join('\r\n'),
   );
+}
+
+function tooManyConnections({ limits }: Gateway): Refused {
+  const why = `There are ${limits.connections} connections, and no more may be opened. Close one, or wait.`;
+  return { status: 503, why, headers: { 'Retry-After': '1' } };
 }
 
 function bindError(error: NodeJS.ErrnoException, { host, port }: ListenOptions): TracewireError {

@@ -79,7 +79,8 @@ def make_server():
 
     server("welcome", WELCOME, "")
     more = {**LIMITS, "resumeMs": 0, "retainMs": 3600000, "invokes": 64, "batchTokens": 4096,
-            "intermediateBytes": 2**30, "runMs": 600000, "queuedRuns": 256, "keyRuns": 256, "connections": 256}  # fmt: skip
+            "intermediateBytes": 2**30, "runMs": 600000, "queuedRuns": 256, "keyRuns": 256, "connections": 256,
+            "requestsPerSecond": 1000}  # fmt: skip
     names = ["resume", "detach", "invokes"]
     for batching in ("exact", "shared"):
         server(f"welcome/{batching}", {**WELCOME, "capabilities": ["batching"], "batching": batching}, "for runs that don't say")

@@ -27,7 +27,7 @@ LIMITS = {"messageBytes": 67108864, "nodes": 10000, "savedBytes": 1073741824, "w
           "chunkBytes": 1048576, "runs": 16}  # fmt: skip
 #: Optional ones.
 MORE_LIMITS = ("resumeMs", "retainMs", "invokes", "batchTokens", "intermediateBytes", "runMs", "queuedRuns", "keyRuns",
-               "connections", "blobBytes", "blobMs")  # fmt: skip
+               "connections", "requestsPerSecond", "blobBytes", "blobMs")  # fmt: skip
 WELCOME = {"type": "welcome", "protocol": 1, "server": {"name": "s", "version": "1"}, "epoch": "e-1",
            "capabilities": [], "opset": 21, "models": ["m"], "limits": LIMITS}  # fmt: skip
 REPORT = {"modulesRun": 1, "modulesTotal": 2, "segmentsRun": 3, "segmentsTotal": 4, "tokens": 5, "milliseconds": 1.5}

@@ -1,8 +1,8 @@
 /** Sections 2.2 and 2.3, Flow: values in chunks, and never more than the window ahead of acks. */
 import type { Dtype } from '@tracewire/protocol';
 import type { ConformanceCase } from '../cases.ts';
-import { check, mustEqual, NotApplicable, sleep } from '../mismatch.ts';
-import type { Peer } from '../peer.ts';
+import { brief, check, mustEqual, NotApplicable, sleep } from '../mismatch.ts';
+import { newRunId, type Peer } from '../peer.ts';
 import { Sketch } from '../sketch.ts';
 import { numbersOf, oneTensor } from '../tensors.ts';
 import { listOf } from '../work.ts';
@@ -170,6 +170,35 @@ export const FLOW: readonly ConformanceCase[] = [
       while (sketch.nodes.length <= nodes) sketch.save(one);
       await peer.run(sketch.request).refusedWith('bad_message');
       await peer.mustGoOn();
+    },
+  },
+  {
+    id: 'requests-too-many',
+    requirements: ['R-441'],
+    shows:
+      'of many more requests than limits.requestsPerSecond some get too_many_requests, each with retryAfterMs',
+    run: async ({ open }) => {
+      const peer = await open(['resume']);
+      const { requestsPerSecond: most } = peer.limits;
+      if (most === undefined) throw new NotApplicable('the server has no such limit');
+      if (most > 2000) throw new NotApplicable(`limits.requestsPerSecond is ${most}`);
+      const run = newRunId();
+      for (let count = 0; count < 3 * most; count++) peer.send({ type: 'resume', run, after: 0 });
+      const codes = new Map<string, number>();
+      for (let count = 0; count < 3 * most; count++) {
+        const message = await peer.answer();
+        const [error] = message.type === 'error' ? message.errors : [];
+        check(error !== undefined, 'an error', () => brief(message));
+        codes.set(String(error?.code), (codes.get(String(error?.code)) ?? 0) + 1);
+        if (error?.code !== 'too_many_requests') continue;
+        check((error.retryAfterMs ?? 0) > 0, 'retryAfterMs', () => brief(error));
+      }
+      check(codes.has('too_many_requests'), 'too_many_requests', () => brief([...codes]));
+      check((codes.get('run_lost') ?? codes.get('not_offered') ?? 0) >= most, `${most} answers`, () =>
+        brief([...codes]),
+      );
+      // Cases to come should not suffer from this one.
+      await sleep(1100);
     },
   },
 ];

@@ -37,7 +37,7 @@ export class Attempts {
 }
 
 /** Whoever has one IPv6 address has the 2^64 beside it. */
-function networkOf(address: string): string {
+export function networkOf(address: string): string {
   const plain = address.replace(/^::ffff:/i, '');
   return isIPv6(plain) ? expand(plain).slice(0, 4).join(':') : plain;
 }

@@ -1,0 +1,339 @@
+/** Every limit that a welcome announces: what is at the limit is taken, and one past it isn't. */
+import { encodeFrame, type Graph, type GraphNode, type Limits, SUBPROTOCOL } from '@tracewire/protocol';
+import { afterEach, expect, it, vi } from 'vitest';
+import { WebSocket } from 'ws';
+import { GraphBuilder, runGraph } from '../server/src/engine/testing/graphs.ts';
+import { loadEngine, TINY_GPT2 } from '../server/src/engine/testing/models.ts';
+import { DEFAULT_LIMITS } from '../server/src/gateway/limits.ts';
+import { Listener } from '../server/src/gateway/listener.ts';
+import { begin, give, refusals, runOf } from '../server/src/gateway/testing/runs.ts';
+import { settle, type TestClient } from '../server/src/gateway/testing/test-client.ts';
+import { floats, type Toy, TWO_SAVES, toy } from '../server/src/gateway/testing/toy.ts';
+
+/** Two things that a limit tells apart: what became of the last that fits, and of the first that doesn't. */
+type Outcomes = readonly [at: unknown, past: unknown];
+interface Case {
+  readonly limit: number;
+  readonly wanted: Outcomes;
+  outcomes(limit: number): Promise<Outcomes>;
+}
+
+/** In other files, beside what they bound. */
+const ELSEWHERE: readonly string[] = ['traces', 'blobBytes', 'blobMs'];
+
+const closing: (() => void)[] = [];
+afterEach(() => {
+  vi.useRealTimers();
+  for (const close of closing.splice(0)) close();
+});
+
+const limited = async (limits: Partial<Limits>, more: Parameters<typeof toy>[0] = {}): Promise<Toy> => {
+  const made = await toy({ limits, ...more });
+  closing.push(() => made.gateway.close());
+  return made;
+};
+
+/** The codes of what was refused; `taken` for a run that was received. */
+async function fate(client: TestClient, id: string, graph: Graph): Promise<unknown> {
+  client.send(runOf(id, graph));
+  await settle();
+  return refusals(client, id)[0] ?? 'taken';
+}
+
+const prompts = (...lengths: number[]): Graph => ({
+  ...TWO_SAVES,
+  invokes: lengths.map((length) => ({ input: { ids: new Array<number>(length).fill(1) } })),
+});
+
+const logs = (count: number): Graph => ({
+  ...TWO_SAVES,
+  nodes: Array.from({ length: count }, (): GraphNode => ({ kind: 'log', text: 'a' })),
+});
+
+/** On a real listener. */
+async function sockets(limits: Partial<Limits>) {
+  const { gateway } = await limited(limits);
+  const listener = await Listener.bind({ host: '127.0.0.1', port: 0 });
+  listener.open(gateway);
+  closing.push(() => listener.close());
+  return async () => {
+    const socket = new WebSocket(listener.url, SUBPROTOCOL, { perMessageDeflate: false });
+    closing.push(() => socket.terminate());
+    const status = await new Promise<unknown>((resolve) => {
+      socket.once('open', () => resolve('open'));
+      socket.once('unexpected-response', (_, { statusCode, headers }) =>
+        resolve([statusCode, headers['retry-after']]),
+      );
+      socket.once('error', () => {});
+    });
+    return { socket, status };
+  };
+}
+
+/** Runs that save, or compute, so many bytes. */
+async function engineWith(limits: { savedBytes?: number; intermediateBytes?: number }, bytes: number) {
+  const engine = await loadEngine(TINY_GPT2, limits);
+  closing.push(() => void engine.release());
+  const outcome = async (elements: number): Promise<unknown> => {
+    const graph = new GraphBuilder();
+    // How many is known at run time only.
+    const count = graph.operator('Mul', [
+      graph.integers(elements),
+      graph.operator('Shape', [graph.integers(0)]),
+    ]);
+    const save = graph.save(graph.operator('Expand', [graph.constant(byte), count]));
+    const { values, accessErrors } = await runGraph(engine, { ids: [1] }, graph);
+    return values.has(save)
+      ? 'a value'
+      : (accessErrors.get(save)?.cause?.code ?? accessErrors.get(save)?.code);
+  };
+  return [await outcome(bytes), await outcome(bytes + 1)] as const;
+}
+
+const byte = { dtype: 'uint8', dims: [1], data: Uint8Array.of(1) } as const;
+
+/** Whether a run is still there for its client so long after the connection was lost. */
+async function resumed(limit: number, afterMs: number): Promise<unknown> {
+  vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout', 'Date', 'performance'] });
+  const server = await limited({ resumeMs: limit });
+  const old = await server.client('resume');
+  await begin(server, old);
+  old.cut();
+  await settle();
+  await vi.advanceTimersByTimeAsync(afterMs);
+  const fresh = await server.client('resume');
+  fresh.send({ type: 'resume', run: 'a', after: 2 });
+  await settle();
+  return refusals(fresh, 'a')[0] ?? 'there';
+}
+
+async function retained(limit: number, afterMs: number): Promise<unknown> {
+  vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout', 'Date', 'performance'] });
+  const server = await limited({ retainMs: limit });
+  const one = await server.client('resume', 'detach');
+  const run = await begin(server, one, 'a', { detach: true });
+  server.host().send({ type: 'done', run, state: 'completed' });
+  await settle();
+  one.close();
+  await vi.advanceTimersByTimeAsync(afterMs);
+  const fresh = await server.client('resume', 'detach');
+  fresh.send({ type: 'resume', run: 'a', after: 0 });
+  await settle();
+  return refusals(fresh, 'a')[0] ?? 'there';
+}
+
+const CASES: Readonly<Record<keyof typeof DEFAULT_LIMITS, Case>> = {
+  messageBytes: {
+    limit: 4096,
+    wanted: ['error', 1009],
+    outcomes: async (limit) => {
+      const connect = await sockets({ messageBytes: limit });
+      const sent = async (bytes: number): Promise<unknown> => {
+        const { socket } = await connect();
+        const [head = new Uint8Array()] = encodeFrame({ type: 'x' });
+        const answer = new Promise((resolve) => {
+          socket.once('message', (data: Buffer) => resolve(/error/.exec(data.toString())?.[0]));
+          socket.once('close', resolve);
+        });
+        socket.send(Buffer.concat([head, Buffer.alloc(bytes - head.byteLength)]));
+        return answer;
+      };
+      return [await sent(limit), await sent(limit + 1)];
+    },
+  },
+  nodes: {
+    limit: 5,
+    wanted: ['taken', 'bad_message'],
+    outcomes: async (limit) => {
+      const client = await (await limited({ nodes: limit })).client();
+      return [await fate(client, 'a', logs(limit)), await fate(client, 'b', logs(limit + 1))];
+    },
+  },
+  savedBytes: {
+    limit: 1000,
+    wanted: ['a value', 'too_large'],
+    outcomes: (limit) => engineWith({ savedBytes: limit }, limit),
+  },
+  intermediateBytes: {
+    // Of this the count takes 16.
+    limit: 1016,
+    wanted: ['a value', 'too_much_memory'],
+    outcomes: (limit) => engineWith({ intermediateBytes: limit }, limit - 16),
+  },
+  windowBytes: {
+    limit: 64,
+    wanted: [
+      ['value', 'value', 'value', 'value'],
+      ['value', 'value', 'value'],
+    ],
+    outcomes: async (limit) => {
+      const values = async (bytes: number): Promise<unknown> => {
+        const server = await limited({ windowBytes: limit });
+        const client = await server.client();
+        const four = [0, 1, 2, 3].flatMap((): GraphNode[] => [{ kind: 'save', value: 0 }]);
+        client.send(runOf('a', { ...TWO_SAVES, nodes: [TWO_SAVES.nodes[0] as GraphNode, ...four] }));
+        await settle();
+        for (const save of [1, 2, 3]) give(server, 'r1', save, 4);
+        const { value, payload } = floats(bytes);
+        server.host().send({ type: 'value', run: 'r1', save: 4, value, bytes: bytes * 4 }, [payload]);
+        await settle();
+        return client.received.flatMap(({ message }) => (message.type === 'value' ? ['value'] : []));
+      };
+      return [await values(4), await values(5)];
+    },
+  },
+  chunkBytes: {
+    limit: 256,
+    wanted: [[256], [256, 4]],
+    outcomes: async (limit) => {
+      // What cuts values is the host, which is told.
+      const server = await limited({ chunkBytes: limit });
+      const sizes = async (id: string, parts: readonly number[]): Promise<unknown> => {
+        const client = await server.client();
+        const run = await begin(server, client, id);
+        const total = parts.reduce((sum, part) => sum + part, 0);
+        const { value } = floats(total / 4);
+        for (const [index, part] of parts.entries()) {
+          const payload = [new Uint8Array(part)];
+          if (index === 0) server.host().send({ type: 'value', run, save: 1, value, bytes: total }, payload);
+          else server.host().send({ type: 'chunk', run, save: 1, offset: limit }, payload);
+        }
+        server.host().send({ type: 'done', run, state: 'completed' });
+        await settle();
+        return client.received.flatMap(({ message, payload }) =>
+          message.type === 'value' || message.type === 'chunk' ? [payload.byteLength] : [],
+        );
+      };
+      return [await sizes('a', [limit]), await sizes('b', [limit, 4])];
+    },
+  },
+  runs: {
+    limit: 3,
+    wanted: ['taken', 'too_many_runs'],
+    outcomes: async (limit) => {
+      const client = await (await limited({ runs: limit })).client();
+      const fates = [];
+      for (let n = 0; n <= limit; n++) fates.push(await fate(client, `r${n}`, TWO_SAVES));
+      return [fates[limit - 1], fates[limit]];
+    },
+  },
+  invokes: {
+    limit: 3,
+    wanted: ['taken', 'bad_message'],
+    outcomes: async (limit) => {
+      const client = await (await limited({ invokes: limit })).client('invokes');
+      const rows = (count: number) => prompts(...new Array<number>(count).fill(1));
+      return [await fate(client, 'a', rows(limit)), await fate(client, 'b', rows(limit + 1))];
+    },
+  },
+  batchTokens: {
+    limit: 12,
+    wanted: ['taken', 'input_too_long'],
+    outcomes: async (limit) => {
+      const client = await (await limited({ batchTokens: limit })).client('invokes');
+      return [await fate(client, 'a', prompts(4, 1, 1)), await fate(client, 'b', prompts(5, 1, 1))];
+    },
+  },
+  resumeMs: {
+    limit: 5000,
+    wanted: ['there', 'run_lost'],
+    outcomes: async (limit) => [await resumed(limit, limit - 1), await resumed(limit, limit + 1)],
+  },
+  retainMs: {
+    limit: 5000,
+    wanted: ['there', 'run_lost'],
+    outcomes: async (limit) => [await retained(limit, limit - 1), await retained(limit, limit + 1)],
+  },
+  runMs: {
+    limit: 5000,
+    wanted: [[], ['cancel']],
+    outcomes: async (limit) => {
+      vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout', 'performance'] });
+      const server = await limited({}, { runMs: limit });
+      await begin(server, await server.client());
+      const cancels = async (ms: number): Promise<unknown> => {
+        await vi.advanceTimersByTimeAsync(ms);
+        await settle();
+        return server.host().commands.flatMap(({ type }) => (type === 'cancel' ? [type] : []));
+      };
+      return [await cancels(limit - 1), await cancels(2)];
+    },
+  },
+  queuedRuns: {
+    limit: 2,
+    wanted: ['taken', 'queue_full'],
+    outcomes: async (limit) => {
+      const client = await (await limited({}, { queuedRuns: limit })).client();
+      const fates = [];
+      for (let n = 0; n <= limit + 1; n++) fates.push(await fate(client, `r${n}`, TWO_SAVES));
+      return [fates[limit], fates[limit + 1]];
+    },
+  },
+  keyRuns: {
+    limit: 2,
+    wanted: ['taken', 'too_many_runs'],
+    outcomes: async (limit) => {
+      const server = await limited({ keyRuns: limit });
+      const fates = [];
+      for (let n = 0; n <= limit; n++) fates.push(await fate(await server.client(), `r${n}`, TWO_SAVES));
+      return [fates[limit - 1], fates[limit]];
+    },
+  },
+  connections: {
+    limit: 2,
+    wanted: ['open', [503, '1']],
+    outcomes: async (limit) => {
+      const connect = await sockets({ connections: limit });
+      const all = [];
+      for (let n = 0; n <= limit; n++) all.push(await connect());
+      // One that goes makes room.
+      all[0]?.socket.close();
+      await vi.waitFor(async () => expect((await connect()).status).toBe('open'));
+      return [all[limit - 1]?.status, all[limit]?.status];
+    },
+  },
+  requestsPerSecond: {
+    limit: 3,
+    wanted: [undefined, 'too_many_requests'],
+    outcomes: async (limit) => {
+      vi.useFakeTimers({ toFake: ['performance'] });
+      const server = await limited({ requestsPerSecond: limit });
+      // On two connections of one key; another one's is not touched, and what asks for nothing isn't counted.
+      const [a, b, other] = [server.stranger('k'), server.stranger('k'), server.stranger('j')];
+      for (const one of [a, b, other]) await one.hello();
+      for (let n = 0; n <= limit; n++) {
+        const one = n % 2 === 0 ? b : a;
+        one.send({ type: 'cancel', run: 'x' });
+        one.send({ type: 'describe', request: n, model: 'toy' });
+        await settle();
+      }
+      other.send({ type: 'describe', request: 9, model: 'toy' });
+      await settle();
+      const answers = [a, b, other].flatMap(({ received }) =>
+        received.flatMap(({ message }) =>
+          message.type === 'description' || message.type === 'error' ? [message] : [],
+        ),
+      );
+      const errorOf = (n: number) => {
+        const answer = answers.find((one) => one.request === n);
+        return answer?.type === 'error' ? answer.errors[0] : undefined;
+      };
+      expect(errorOf(limit)?.retryAfterMs).toBeGreaterThan(0);
+      expect(errorOf(9)).toBeUndefined();
+      return [errorOf(limit - 1)?.code, errorOf(limit)?.code];
+    },
+  },
+};
+
+it.each(Object.entries(CASES))('%s', { timeout: 60_000 }, async (_, { limit, wanted, outcomes }) => {
+  expect(await outcomes(limit)).toEqual(wanted);
+});
+
+it('are all announced, and all tested', async () => {
+  const { gateway, stranger } = await toy();
+  closing.push(() => gateway.close());
+  const { limits } = await stranger().hello('invokes', 'resume', 'detach', 'sessions', 'blobs');
+  expect(limits).toEqual(DEFAULT_LIMITS);
+  const tested = [...Object.keys(CASES), ...ELSEWHERE];
+  expect(Object.keys(DEFAULT_LIMITS).filter((limit) => !tested.includes(limit))).toEqual([]);
+});
