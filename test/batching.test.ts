@@ -28,7 +28,12 @@ afterEach(() => {
 /** A server, how many runs each of its passes has had, and clients of it. */
 async function serve(batching?: Batching) {
   const passes: number[] = [];
-  const meter = { ...NO_METER, passBegan: (_: string, runs: number) => passes.push(runs) };
+  const lost: string[] = [];
+  const meter = {
+    ...NO_METER,
+    passBegan: (_: string, runs: number) => passes.push(runs),
+    hostLost: (model: string) => lost.push(model),
+  };
   const { chunkBytes, savedBytes, intermediateBytes, batchTokens } = DEFAULT_LIMITS;
   const model = new ServedModel({
     config: {
@@ -59,7 +64,7 @@ async function serve(batching?: Batching) {
     closing.push(opened);
     return opened;
   };
-  return { passes, client };
+  return { passes, lost, client };
 }
 
 function mustBeClose(wanted: readonly SavedValue[], got: readonly SavedValue[]): void {
@@ -73,7 +78,7 @@ function mustBeClose(wanted: readonly SavedValue[], got: readonly SavedValue[]):
 
 describe('runs of many clients at once', () => {
   it('share passes where they say so, and each has its own', { timeout: 120_000 }, async () => {
-    const { passes, client } = await serve();
+    const { passes, lost, client } = await serve();
     const first = client();
     const work = mixedWork(new Random(7), await shapeOf(first), 24, 20);
     const alone: (readonly SavedValue[])[] = [];
@@ -91,10 +96,11 @@ describe('runs of many clients at once', () => {
     );
     expect(exact).toEqual(alone.map((values) => values.map(fingerprint).join('\n')));
     expect(passes.slice(before)).toEqual(work.map(() => 1));
+    expect(lost).toEqual([]);
   });
 
   it('share passes where the server has it so, unless they don’t want to', { timeout: 120_000 }, async () => {
-    const { passes, client } = await serve('shared');
+    const { passes, lost, client } = await serve('shared');
     const one = client();
     expect(await one.server()).toMatchObject({ batching: 'shared' });
     const work = mixedWork(new Random(9), await shapeOf(one), 8, 8);
@@ -103,10 +109,11 @@ describe('runs of many clients at once', () => {
     const before = passes.length;
     await Promise.all(work.map((piece) => piece.values(one, { batching: 'exact' })));
     expect(passes.slice(before)).toEqual(work.map(() => 1));
+    expect(lost).toEqual([]);
   });
 
   it('are run apart where one of them brings the pass down', { timeout: 120_000 }, async () => {
-    const { passes, client } = await serve();
+    const { passes, lost, client } = await serve();
     const [one, other] = [client(), client()];
     const ids = [5, 6, 7];
     const shared = { batching: 'shared' } as const;
@@ -133,6 +140,7 @@ describe('runs of many clients at once', () => {
     expect(failed).toMatchObject({ status: 'rejected', reason: { code: 'failed' } });
     expect(others.map(({ status }) => status)).toEqual(['fulfilled', 'fulfilled']);
     expect(passes.slice(before)).toEqual([1, 4, 1, 1, 1, 1]);
+    expect(lost).toEqual([]);
     for (const { value } of await Promise.all(runs.filter((_, index) => index !== 2)))
       mustBeClose([wanted as SavedValue], [value as SavedValue]);
     expect(passes.length).toBeGreaterThan(before);

@@ -51,7 +51,15 @@ function mayHavePayload(header: Frame['header']): boolean {
   return header.type === 'log' ? header['value'] !== undefined : WITH_TENSORS.has(header.type);
 }
 
-const WITH_TENSORS: ReadonlySet<string> = new Set(['run', 'explain', 'value', 'chunk', 'blob_chunk']);
+/** `run_together` is between a gateway and its host. */
+const WITH_TENSORS: ReadonlySet<string> = new Set([
+  'run',
+  'run_together',
+  'explain',
+  'value',
+  'chunk',
+  'blob_chunk',
+]);
 
 function strayPayload(type: string, bytes: number): TracewireError {
   return new TracewireError({

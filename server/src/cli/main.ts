@@ -7,6 +7,7 @@ import { addBench } from './bench.ts';
 import { addCompletions } from './completions.ts';
 import { addConfig } from './config-command.ts';
 import { addConformance } from './conformance-command.ts';
+import { addDoctor } from './doctor-command.ts';
 import { addKeys } from './keys.ts';
 import { addLens } from './lens.ts';
 import { addModels } from './models.ts';
@@ -33,6 +34,7 @@ const COMMANDS: readonly ((parent: Command) => void)[] = [
   addLens,
   addKeys,
   addConfig,
+  addDoctor,
   addBench,
   addConformance,
   addCompletions,

@@ -14,6 +14,7 @@ import type { Batching } from '../gateway/sharing.ts';
 import { Shelf } from '../gateway/shelf.ts';
 import { VERSION } from '../version.ts';
 import { type AdmittanceOptions, admittance } from './admittance.ts';
+import { mustHaveProvider } from './cuda.ts';
 import { createLogger, type LogLevel } from './logger.ts';
 import { serveMetrics } from './metrics-endpoint.ts';
 import { loadingProgress } from './progress.ts';
@@ -42,6 +43,7 @@ export interface ServeOptions extends AdmittanceOptions {
 
 /** Resolves when the server listens. Throws a `TracewireError`; by then nothing of it runs any more. */
 export async function serve(options: ServeOptions): Promise<void> {
+  mustHaveProvider(options.provider);
   const sources = resolveModels(options.model ?? []);
   const terminal = process.stderr.isTTY === true;
   const log = createLogger(terminal, options.logLevel);

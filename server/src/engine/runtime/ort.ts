@@ -2,7 +2,7 @@
 import '../../no-telemetry.ts';
 import { readFile, rm } from 'node:fs/promises';
 import path from 'node:path';
-import { DTYPES, type Dtype, type TensorData, type TensorLike } from '@tracewire/protocol';
+import { DTYPES, type Dtype, type TensorData, type TensorLike, TracewireError } from '@tracewire/protocol';
 import * as ort from 'onnxruntime-node';
 import type { Runtime, RuntimeOptions, Segment } from './runtime.ts';
 
@@ -31,12 +31,38 @@ export function onnxRuntime(options: RuntimeOptions): Runtime {
     },
     async createSegment(model, { optimize = true } = {}) {
       const graphOptimizationLevel = optimize ? 'all' : 'disabled';
-      return new OrtSegment(await ort.InferenceSession.create(model, { ...session, graphOptimizationLevel }));
+      return new OrtSegment(await create(model, { ...session, graphOptimizationLevel }));
     },
     ...(options.provider === 'cpu'
       ? { packWeights: (model, folder, name) => packWeights(session, model, folder, name) }
       : {}),
   };
+}
+
+/** What the library is, and which providers it was built for; their own libraries may be missing. */
+export function runtimeFacts(): { readonly version: string; readonly providers: readonly string[] } {
+  return {
+    version: ort.env.versions.node ?? 'unknown',
+    providers: ort.listSupportedBackends().map(({ name }) => name),
+  };
+}
+
+/** Says what to do about a provider that isn't there; any other failure stays as it is. */
+async function create(
+  model: Uint8Array,
+  options: ort.InferenceSession.SessionOptions,
+): Promise<ort.InferenceSession> {
+  try {
+    return await ort.InferenceSession.create(model, options);
+  } catch (error) {
+    const message = error instanceof Error ? error.message : String(error);
+    const isProviders = /providers_cuda|CUDA_PATH|cudnn|cublas|libcud|no CUDA-capable device/i.test(message);
+    if (!isProviders) throw error;
+    throw new TracewireError({
+      code: 'bad_configuration',
+      message: `--provider cuda: ONNX Runtime can’t use the GPU: ${message.slice(0, 1000)} It needs CUDA 12, cuDNN 9 and a driver; or serve with --provider cpu.`,
+    });
+  }
 }
 
 /** Making a session writes the file; the session itself isn't wanted. */
