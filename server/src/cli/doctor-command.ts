@@ -7,7 +7,9 @@ import { addServeOptions } from './serve-options.ts';
 export function addDoctor(parent: Command): void {
   const examined = parent
     .command('doctor')
-    .description('Says what works on this machine, tried with the options that serve would have. Takes those.')
+    .description(
+      'Says what works on this machine, tried with the options that serve would have. Takes those.',
+    )
     .option('--json', 'as JSON')
     .addHelpText('after', '\nExample:\n  $ tracewire doctor --provider cuda');
   addServeOptions(examined).action(async () => {
