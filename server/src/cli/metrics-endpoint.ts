@@ -18,7 +18,7 @@ export function serveMetrics(metrics: Metrics, host: string, port: number): Prom
   return new Promise((resolve, reject) => {
     server.once('error', (error: NodeJS.ErrnoException) => {
       const code = error.code === 'EADDRINUSE' ? 'address_in_use' : 'bad_configuration';
-      const message = `Can’t listen on port ${port} of ${host} for the metrics: ${error.message}.`;
+      const message = `Can’t listen on port ${port} of ${host} for the metrics: ${error.message}. Choose another with --metrics-port or --metrics-host.`;
       reject(new TracewireError({ code, message }));
     });
     server.listen(port, host, () => resolve(server.unref()));

@@ -249,7 +249,14 @@ describe('tracewire serve', () => {
     };
     expect(await get('/v2/health/ready')).toEqual([200, { ready: true }]);
     expect(await get('/v2/models')).toEqual([200, { models: [{ name: 'tiny-gpt2', ready: true }] }]);
-    expect(await get('/v2/models/tiny-gpt2')).toMatchObject([200, { platform: 'onnxruntime_onnx' }]);
+    expect(await get('/v2/models/tiny-gpt2')).toMatchObject([
+      200,
+      {
+        platform: 'onnxruntime_onnx',
+        inputs: expect.arrayContaining([{ name: 'input_ids', datatype: 'INT64', shape: [-1, -1] }]),
+        outputs: expect.arrayContaining([expect.objectContaining({ name: 'logits', datatype: 'FP32' })]),
+      },
+    ]);
     expect(await get('/v2/models/tiny-gpt3')).toMatchObject([404, { nearest: 'tiny-gpt2' }]);
     server.child.kill('SIGTERM');
     await server.exit;
@@ -338,7 +345,7 @@ describe('tracewire serve', () => {
     while (!client.received.some(({ message }) => message.type === 'tokens')) await sleep(5);
     server.child.kill('SIGTERM');
     const { stderr } = await server.exit;
-    expect(stderr).toContain('run begins');
+    expect(stderr).toContain('run received');
     expect(stderr).not.toContain('Eiffel');
   });
 });

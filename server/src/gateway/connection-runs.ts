@@ -81,10 +81,16 @@ export class ConnectionRuns implements Follower {
       hostId: this.#gateway.nextRunId(),
       lane: this.#peer.lane,
       meter: this.#gateway.meter,
+      log: this.#gateway.log,
       shared: this.#batchingOf(message) === 'shared',
       content: this.#capabilities.has('resume') ? contentOf(message, payload) : undefined,
       hasRoom: (bytes) => this.#runs.hasRoom(bytes),
     });
+    const { traceparent } = message.options ?? {};
+    this.#gateway.log.info(
+      { run: run.id, model: message.model, ...(traceparent && { traceparent }) },
+      'run received',
+    );
     run.begin(this, warnings);
   }
 

@@ -42,7 +42,15 @@ export interface Peer {
 }
 
 /** Messages that ask for something, which nobody may do as often as they like. */
-const REQUESTS: ReadonlySet<string> = new Set(['run', 'resume', 'describe', 'tokenize', 'detokenize']);
+const REQUESTS: ReadonlySet<string> = new Set([
+  'run',
+  'resume',
+  'describe',
+  'tokenize',
+  'detokenize',
+  'blob',
+  'function',
+]);
 
 export class Connection {
   readonly #gateway: Services;

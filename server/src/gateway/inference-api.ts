@@ -2,7 +2,7 @@
  * Health and metadata over HTTP in the style of the open inference protocol (KServe's `/v2`), so that probes and
  * dashboards that know it need nothing of ours.
  */
-import { nearest } from '@tracewire/protocol';
+import { type FeedDescription, nearest } from '@tracewire/protocol';
 import type { Gateway } from './gateway.ts';
 import type { ServedModel } from './served-model.ts';
 
@@ -62,20 +62,35 @@ function ofModel(name: string, ready: string | undefined, gateway: Gateway | und
   return { status: 200, body: metadata(model) };
 }
 
-/** The whole model's feeds aren't hook points, so only what it gives is listed. */
 function metadata({ name, description, loaded, runs }: ServedModel): object {
   const whole = description.modules.find(({ path }) => path === '');
   return {
     name,
     versions: [description.id],
     platform: 'onnxruntime_onnx',
-    inputs: [],
-    outputs: (whole?.outputs ?? []).map((port) => ({
-      name: port.name,
-      datatype: DATATYPES[port.dtype] ?? port.dtype.toUpperCase(),
-      shape: port.dims.map((dim) => (typeof dim === 'number' ? dim : -1)),
-    })),
+    inputs: (description.feeds ?? TOKENS).map(tensor),
+    outputs: (whole?.outputs ?? []).map(tensor),
     parameters: { architecture: description.architecture, loaded, ...runs },
+  };
+}
+
+/** What a model takes whose description names no feeds. */
+const TOKENS: readonly FeedDescription[] = [
+  { name: 'input_ids', dtype: 'int64', dims: ['batch', 'sequence'] },
+];
+
+/** An axis that isn't fixed is -1, as the protocol has it. */
+function tensor({
+  name,
+  dtype,
+  dims,
+  ...more
+}: Omit<FeedDescription, 'optional'> & { readonly optional?: unknown }): object {
+  return {
+    name,
+    datatype: DATATYPES[dtype] ?? dtype.toUpperCase(),
+    shape: dims.map((dim) => (typeof dim === 'number' ? dim : -1)),
+    ...(more.optional === true ? { parameters: { optional: true } } : {}),
   };
 }
 

@@ -4,6 +4,7 @@
  */
 import { type ClientMessage, type ErrorBody, encodeFrame, type Limits } from '@tracewire/protocol';
 import type { Work } from './host-handle.ts';
+import type { Log } from './log.ts';
 import type { Meter } from './meter.ts';
 import { Outbox, type OutboxOptions } from './outbox.ts';
 import type { RestoredRun, ResultStore } from './result-store.ts';
@@ -40,6 +41,7 @@ export interface NewRun {
   /** Whose turn it is in the queue: the key, or where there are none the connection. */
   readonly lane: string;
   readonly meter: Meter;
+  readonly log: Log;
   /** What a retry must ask for too (content.ts); undefined where retries aren't spoken of. */
   readonly content: string | undefined;
   /** Whether it may share a pass with others. */
@@ -102,7 +104,7 @@ export class KeptRun {
   }
 
   #newRun(source: NewRun): Run {
-    const { message, payload, blobs, release, hostId, lane, model, meter, shared, hasRoom } = source;
+    const { message, payload, blobs, release, hostId, lane, model, meter, log, shared, hasRoom } = source;
     return new Run({
       id: this.id,
       hostId,
@@ -115,8 +117,10 @@ export class KeptRun {
       logBytes: this.#keeping.limits.savedBytes,
       hasRoom: (bytes) => (!this.#detached || hasRoom(bytes)) && this.#outbox.hasRoom(bytes),
       progress: (done, total, phase) => this.#progress(done, total, phase),
-      ended: () => {
+      ended: (state, errors) => {
         release();
+        const codes = errors.length > 0 ? { codes: errors.map(({ code }) => code) } : {};
+        log.info({ run: this.id, ...traceOf(message), state, ...codes }, 'run ended');
         this.#ended();
       },
     });
@@ -269,4 +273,9 @@ export class KeptRun {
   #forgetSettled(): void {
     if (this.ended && !this.#detached && this.#outbox.settled) this.giveUp();
   }
+}
+
+/** What a log line of a run has for whoever follows a request through several programs. */
+function traceOf({ options }: NewRun['message']): { readonly traceparent?: string } {
+  return options?.traceparent === undefined ? {} : { traceparent: options.traceparent };
 }

@@ -174,6 +174,6 @@ function bindError(error: NodeJS.ErrnoException, { host, port }: ListenOptions):
     const message = `Another program listens on port ${port} of ${host}. Choose another with --port, or --port 0 for any free one.`;
     return new TracewireError({ code: 'address_in_use', message });
   }
-  const message = `Can’t listen on port ${port} of ${host}: ${error.message}.`;
+  const message = `Can’t listen on port ${port} of ${host}: ${error.message}. Choose others with --host and --port.`;
   return new TracewireError({ code: 'bad_configuration', message });
 }

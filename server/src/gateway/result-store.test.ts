@@ -96,7 +96,7 @@ describe('a reader slower than the model', () => {
     give(server, command.run, 3, 300);
     await settle();
     await vi.waitFor(() => expect(results.diskBytes).toBeGreaterThan(1200));
-    expect(data()).toHaveLength(1);
+    await vi.waitFor(() => expect(data()).toHaveLength(1));
     expect(results.diskBytes).toBeLessThan(1400);
   });
 
@@ -121,7 +121,9 @@ describe('a reader slower than the model', () => {
     give(server, run, 3, 100);
     server.host().send({ type: 'done', run, state: 'completed' });
     await vi.waitFor(() => expect(data()).toHaveLength(1));
-    await new Promise((resolve) => setTimeout(resolve, 50));
+    // Both values and what is around them, but for the first that was sent.
+    await vi.waitFor(() => expect(statSync(join(folder, data()[0] ?? '')).size).toBeGreaterThan(400));
+    await new Promise((resolve) => setTimeout(resolve, 200));
     truncateSync(join(folder, data()[0] ?? ''), 20);
     client.send({ type: 'ack', run: 'a', seq: 3 });
     await vi.waitFor(() => expect(refusals(client, 'a')).toEqual(['run_lost']));
@@ -279,3 +281,23 @@ function livingOwner(): string {
   const stat = readFileSync(`/proc/${process.ppid}/stat`, 'utf8');
   return `${process.ppid} ${stat.split(') ').at(-1)?.split(' ')[19]}`;
 }
+
+describe('a kept run', () => {
+  it('is synced to disk: its messages, its index, and then their names', async () => {
+    const synced: string[] = [];
+    const openFile = async (path: string, flags: string, mode: number) => {
+      const handle = await open(path, flags, mode);
+      const sync = handle.sync.bind(handle);
+      handle.sync = () => {
+        synced.push(path.slice(folder.length).replace(/[^.]+/, '*'));
+        return sync();
+      };
+      return handle;
+    };
+    const server = await toy({ results: store({ open: openFile }) });
+    await detachedRun(server, await server.client(...BOTH));
+    await vi.waitFor(() => expect(files().some((name) => name.endsWith('.json'))).toBe(true));
+    await vi.waitFor(() => expect(synced).toEqual(['*.data', '*.tmp', '']));
+    server.gateway.close();
+  });
+});

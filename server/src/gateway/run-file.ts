@@ -2,7 +2,8 @@
  * One run's messages on disk: a file that only grows, whose pieces are whole messages, and for a run that is kept beyond
  * its end a small index beside it. Work on a file is done in order; the event loop never waits for the disk.
  */
-import { type FileHandle, open, rename, rm, writeFile } from 'node:fs/promises';
+import { type FileHandle, open, rename, rm } from 'node:fs/promises';
+import { dirname } from 'node:path';
 import { crc32 } from 'node:zlib';
 
 /** Where a message lies. */
@@ -63,15 +64,38 @@ export class RunFile {
     });
   }
 
-  /** Writes the index, so that the run is found after a restart. */
+  /** Writes the index, so that the run is found after a restart, of the machine too: all of it is synced, the index last. */
   index(content: string): Promise<void> {
     return this.#inTurn(async () => {
       // Even a run without a piece has a file, so that one without the other is always an orphan.
-      await this.#open();
-      await writeFile(`${this.#path}.tmp`, content, { mode: 0o600 });
+      const data = await this.#open();
+      await data.sync();
+      await this.#written(`${this.#path}.tmp`, content);
       await rename(`${this.#path}.tmp`, `${this.#path}.json`);
+      await this.#syncFolder();
       await this.#rest();
     });
+  }
+
+  async #written(path: string, content: string): Promise<void> {
+    const handle = await this.#openFile(path, 'w', 0o600);
+    try {
+      await handle.writeFile(content);
+      await handle.sync();
+    } finally {
+      await handle.close();
+    }
+  }
+
+  /** The new name is on disk only once its folder is; where folders can't be opened, the system sees to it. */
+  async #syncFolder(): Promise<void> {
+    if (process.platform === 'win32') return;
+    const folder = await this.#openFile(dirname(this.#path), 'r', 0);
+    try {
+      await folder.sync();
+    } finally {
+      await folder.close();
+    }
   }
 
   /** Lets go of the open file until it is wanted again. */

@@ -51,7 +51,7 @@ export interface RunOptions {
   hasRoom(bytes: number): boolean;
   progress(done: number, total: number, phase?: 'loading'): void;
   /** Called once, after the terminal status. */
-  ended(): void;
+  ended(state: FinalState, errors: readonly ErrorBody[]): void;
 }
 
 export class Run implements RunEvents {
@@ -195,7 +195,7 @@ export class Run implements RunEvents {
     const failed = ending.state === 'failed' ? { errors: ending.errors.slice(0, 100) } : {};
     this.#enter(ending.state, { ...failed, report });
     this.#measure(ending.state, report);
-    this.#options.ended();
+    this.#options.ended(ending.state, ending.errors);
   }
 
   /** After each token of a generation, where the host can say no more. */

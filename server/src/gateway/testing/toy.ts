@@ -2,7 +2,7 @@
 import { type Graph, type Limits, transportPair } from '@tracewire/protocol';
 import { Gateway } from '../gateway.ts';
 import { DEFAULT_LIMITS } from '../limits.ts';
-import { SILENT } from '../log.ts';
+import { type Log, SILENT } from '../log.ts';
 import type { ResultStore } from '../result-store.ts';
 import { ServedModel } from '../served-model.ts';
 import type { Batching } from '../sharing.ts';
@@ -31,6 +31,7 @@ interface ToyOptions {
   readonly results?: ResultStore;
   readonly readMs?: number;
   readonly batching?: Batching;
+  readonly log?: Log;
 }
 
 export async function toy({
@@ -40,6 +41,7 @@ export async function toy({
   results,
   readMs,
   batching,
+  log = SILENT,
   ...rest
 }: ToyOptions = {}): Promise<Toy> {
   const { start, hosts } = scriptedHosts(answer);
@@ -63,7 +65,7 @@ export async function toy({
   await model.load();
   const gateway = new Gateway({
     models: [model],
-    log: SILENT,
+    log,
     version: '0.0.0',
     limits: { ...DEFAULT_LIMITS, ...limits },
     results,
