@@ -68,6 +68,16 @@ export async function soak(
       const random = new Random(options.seed * 1000 + index);
       while (performance.now() < until) {
         const model = open();
+        // Cut off before the welcome there is nothing to come back to; behind it a client comes back by itself.
+        const met = await model.server().then(
+          () => true,
+          () => false,
+        );
+        if (!met) {
+          count.unreached += 1;
+          await model.close();
+          continue;
+        }
         for (let n = random.below(20); n >= 0 && performance.now() < until; n--) {
           const what = random.below(20);
           try {
