@@ -88,7 +88,7 @@ function batchOnly(own: Batch): Batch {
 }
 
 /** Throws `not_offered` for several prompts where the server takes one. */
-export function mustOfferInvokes({ capabilities }: Welcome, invokes: number): void {
+export function mustOfferInvokes({ capabilities }: Pick<Welcome, 'capabilities'>, invokes: number): void {
   if (invokes < 2 || capabilities.includes('invokes')) return;
   const message = 'The server takes one prompt a pass. Trace them one after the other.';
   throw new TracewireError({ code: 'not_offered', message, wanted: 'invokes' });

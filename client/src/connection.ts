@@ -42,6 +42,7 @@ const CAPABILITIES = [
   'invokes',
   'batching',
   'generation',
+  'sessions',
   'blobs',
   'functions',
   'explain',

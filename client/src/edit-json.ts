@@ -59,7 +59,7 @@ function mustBeEdit(stored: StoredEdit, where: string): StoredEdit {
   const header = { type: 'run', run: 'edit', model: 'edit', graph: graphOf(stored) };
   try {
     const { message } = checkFrame(clientMessages, { header, payload: stored.payload });
-    if (message.type !== 'run') throw new Error(message.type);
+    if (message.type !== 'run' || !message.graph) throw new Error(message.type);
     const { nodes } = message.graph;
     readStored({ ...stored, nodes });
     for (const [id, node] of nodes.entries()) {

@@ -2,6 +2,7 @@
 import type { Generate } from '@tracewire/protocol';
 import type { Link } from './channel.ts';
 import { type ExecuteOptions, Filler } from './filler.ts';
+import { joined } from './joined.ts';
 import type { CallSite } from './location.ts';
 import type { Sendable } from './offload.ts';
 import type { Recorded } from './record.ts';
@@ -20,37 +21,39 @@ export interface Execution {
 }
 
 /** How a run is sent: as a detached one, or not at all because the server has it (runs.ts). */
-export type How = { readonly detach?: true; readonly generate?: Generate | undefined } & Pick<
-  RunRequest,
-  'follow'
->;
+export type How = { readonly detach?: true; readonly isSession?: boolean } & Pick<RunRequest, 'follow'>;
 
+/** `recorded`: one trace, or of a session all. */
 export function execute(
   { conversation, model }: Link,
-  recorded: Recorded<unknown>,
-  { graph, payload, blobs }: Sendable,
+  recorded: readonly (Recorded<unknown> & { readonly generate?: Generate | undefined })[],
+  sent: readonly Sendable[],
   options: ExecuteOptions,
   site: CallSite,
-  { detach, follow, generate }: How = {},
+  { detach, follow, isSession = false }: How = {},
 ): Execution {
-  const { saves } = recorded.recording;
   const { deadlineMs, batching } = options;
   const shares = batching !== undefined && conversation.welcome.capabilities.includes('batching');
   const runOptions = {
     ...(shares ? { batching } : {}),
     ...(deadlineMs === undefined ? {} : { deadlineMs }),
     ...(detach ? { detach } : {}),
-    ...(generate ? { generate } : {}),
   };
+  const { graphs, payload, blobs } = joined(sent);
+  const traces = recorded.map(({ recording, generate }, trace) => ({
+    graph: graphs[trace] ?? recording.graph,
+    generate,
+    saves: [...recording.saves.keys()],
+  }));
   const filler = new Filler(recorded, options, site);
   const run = filler.start(() =>
     conversation.run(
       {
         model,
-        graph,
+        traces,
+        isSession,
         payload,
         blobs,
-        saves: [...saves.keys()],
         options: Object.keys(runOptions).length > 0 ? runOptions : undefined,
         follow,
       },

@@ -51,9 +51,11 @@ export class Explanation<T = unknown> {
     this.idle = explanation.idle;
     this.saves = explanation.saves.flatMap(({ save, bytes, error }) => {
       const saved = recording.saves.get(save)?.saved;
-      return saved ? [{ saved, bytes, error: error && located(error, recording, site, save) }] : [];
+      return saved
+        ? [{ saved, bytes, error: error && located(error, [recording], site, { node: save }) }]
+        : [];
     });
-    this.warnings = explanation.warnings.map((body) => located(body, recording, site));
+    this.warnings = explanation.warnings.map((body) => located(body, [recording], site));
     this.result = result;
   }
 
@@ -113,11 +115,14 @@ export async function explain<T>(
 ): Promise<Explanation<T>> {
   const { recording } = recorded;
   try {
-    const explanation = await conversation.explain(model, await offload(recording, conversation));
+    const explanation = await conversation.explain(
+      model,
+      await offload(recording, conversation, recording.payloadBytes),
+    );
     return new Explanation(explanation, recorded, site);
   } catch (error) {
     if (!(error instanceof RefusedError)) throw error;
-    const [first, ...rest] = error.errors.map((body) => located(body, recording, site));
+    const [first, ...rest] = error.errors.map((body) => located(body, [recording], site));
     throw first ? new TraceError([first, ...rest], { cause: error }) : error;
   }
 }

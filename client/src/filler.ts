@@ -1,11 +1,11 @@
 /** Fills a recorded trace's handles as values come, and maps what the server says back to the user's lines. */
-import type { ErrorBody, RunState, Status } from '@tracewire/protocol';
+import type { ErrorBody, Report, RunState, Status } from '@tracewire/protocol';
 import { cancelled } from './abort.ts';
 import { type LocatedError, TraceError } from './errors.ts';
 import type { CallSite, SourceLocation } from './location.ts';
 import type { ConnectionEvent } from './reconnect.ts';
 import { failSaves, type Recorded } from './record.ts';
-import type { GeneratedToken, RunListener, RunProgress } from './run.ts';
+import type { GeneratedToken, LogOf, RunListener, RunProgress, SaveOf } from './run.ts';
 import type { OpenRun } from './runs.ts';
 import type { Saved } from './saved.ts';
 import type { SavedValue } from './tensor.ts';
@@ -27,6 +27,8 @@ export interface LogEvent {
   readonly text: string | undefined;
   readonly value: SavedValue | undefined;
   readonly location: SourceLocation | undefined;
+  /** In a session: of which trace, counted from 0. */
+  readonly trace?: number | undefined;
   /** In a generation. */
   readonly step?: number | undefined;
 }
@@ -62,7 +64,8 @@ export interface ExecuteOptions extends RunCallbacks {
 export class Filler implements RunListener {
   readonly accepted: Promise<void>;
   readonly done: Promise<void>;
-  readonly #recorded: Recorded<unknown>;
+  /** By trace. */
+  readonly #recorded: readonly Recorded<unknown>[];
   readonly #options: ExecuteOptions;
   readonly #site: CallSite;
   readonly #abort = (): void => this.abort();
@@ -73,7 +76,7 @@ export class Filler implements RunListener {
   #warnings: readonly ErrorBody[] = [];
   #over = false;
 
-  constructor(recorded: Recorded<unknown>, options: ExecuteOptions, site: CallSite) {
+  constructor(recorded: readonly Recorded<unknown>[], options: ExecuteOptions, site: CallSite) {
     this.#recorded = recorded;
     this.#options = options;
     this.#site = site;
@@ -123,38 +126,55 @@ export class Filler implements RunListener {
     );
   }
 
-  value(save: number, value: SavedValue, step?: number): void {
-    this.#settle(save, { value }, step);
+  value(of: SaveOf, value: SavedValue): void {
+    this.#settle(of, { value });
   }
 
-  accessError(save: number, body: ErrorBody, step?: number): void {
-    this.#settle(save, { error: this.#located(body, save) }, step);
+  accessError(of: SaveOf, body: ErrorBody): void {
+    this.#settle(of, { error: this.#located(body, of.trace, of.save) });
   }
 
   token(token: GeneratedToken): void {
     this.#tell(() => this.#options.onToken?.(token));
   }
 
-  log(node: number, text: string | undefined, value: SavedValue | undefined, step?: number): void {
-    const location = this.#recorded.recording.locate(node);
-    const event = { text, value, location, ...(step === undefined ? {} : { step }) };
-    this.#tell(() => (this.#options.onLog ?? printLog)(event));
+  log({ trace, node, step }: LogOf, text: string | undefined, value: SavedValue | undefined): void {
+    const location = this.#recorded[trace ?? 0]?.recording.locate(node);
+    const where = { ...(trace === undefined ? {} : { trace }), ...(step === undefined ? {} : { step }) };
+    this.#tell(() => (this.#options.onLog ?? printLog)({ text, value, location, ...where }));
   }
 
   progress(progress: RunProgress): void {
     this.#tell(() => this.#options.onProgress?.(progress));
   }
 
-  end({ state, errors, report }: Status): void {
+  end({ state, errors, report, reports }: Status): void {
     if (this.#over) return;
-    const warnings = this.#warnings.map((body) => ({ ...body, location: this.#located(body).location }));
-    if (report) this.#recorded.report.outcome = { value: { ...report, warnings } };
-    for (const { slot } of this.#recorded.recording.saves.values()) {
-      if (slot.steps) slot.steps.began = report?.steps ?? 0;
+    for (const [trace, recorded] of this.#recorded.entries()) {
+      const of = reports?.[trace];
+      this.#report(recorded, trace, of?.report ?? report, of?.errors);
     }
     if (state === 'completed') this.#finish();
     else if (state === 'cancelled') this.#finish(this.#aborted(), 'The run was cancelled.');
     else this.#finish(this.#traceError(errors ?? []), 'The run failed.');
+  }
+
+  /** Fills what a trace's function asked of its report, and lets its handles know how many steps there were. */
+  #report(
+    { report: slot, recording }: Recorded<unknown>,
+    trace: number,
+    report: Report | undefined,
+    errors: readonly ErrorBody[] = [],
+  ): void {
+    for (const { slot: saved } of recording.saves.values())
+      if (saved.steps) saved.steps.began = report?.steps ?? 0;
+    const [error] = errors;
+    if (error) slot.outcome = { error: this.#located(error, trace) };
+    else if (report) {
+      const own = this.#warnings.filter((warning) => (warning.trace ?? 0) === trace);
+      const warnings = own.map((body) => ({ ...body, location: this.#located(body).location }));
+      slot.outcome = { value: { ...report, warnings } };
+    }
   }
 
   refused(errors: readonly ErrorBody[]): void {
@@ -162,11 +182,10 @@ export class Filler implements RunListener {
   }
 
   #settle(
-    save: number,
+    { trace = 0, save, step = 0 }: SaveOf,
     outcome: { readonly value: SavedValue } | { readonly error: LocatedError },
-    step = 0,
   ): void {
-    const entry = this.#recorded.recording.saves.get(save);
+    const entry = this.#recorded[trace]?.recording.saves.get(save);
     if (this.#over || !entry) return;
     const { slot } = entry;
     if (slot.steps) slot.steps.slots.set(step, { outcome });
@@ -194,16 +213,15 @@ export class Filler implements RunListener {
     if (this.#over) return;
     this.#over = true;
     this.#options.signal?.removeEventListener('abort', this.#abort);
-    const { recording, report } = this.#recorded;
-    if (error === undefined) {
-      failSaves(recording, report, { code: 'unset', message: 'The server sent nothing for it.' }, this.#site);
-      this.#resolve();
-      return;
-    }
     const code = error instanceof TraceError && error.code === 'cancelled' ? 'cancelled' : 'unset';
     const cause = error instanceof TraceError ? error.body : undefined;
-    failSaves(recording, report, { code, message: why, cause }, this.#site);
-    this.#reject(error);
+    const nothing: ErrorBody =
+      error === undefined
+        ? { code: 'unset', message: 'The server sent nothing for it.' }
+        : { code, message: why, cause };
+    for (const { recording, report } of this.#recorded) failSaves(recording, report, nothing, this.#site);
+    if (error === undefined) this.#resolve();
+    else this.#reject(error);
   }
 
   #aborted(): TraceError {
@@ -219,8 +237,9 @@ export class Filler implements RunListener {
     return new TraceError([first ?? { ...nothing, location: this.#site.location }, ...rest]);
   }
 
-  #located(body: ErrorBody, node?: number): LocatedError {
-    return located(body, this.#recorded.recording, this.#site, node);
+  #located(body: ErrorBody, trace?: number, node?: number): LocatedError {
+    const recordings = this.#recorded.map(({ recording }) => recording);
+    return located(body, recordings, this.#site, { trace, node });
   }
 }
 

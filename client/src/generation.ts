@@ -92,9 +92,9 @@ export function toGenerate<T extends GenerationOptions>(
 
 /** Throws what refuses a generation before it is sent. */
 export function mustGenerate(
-  { capabilities }: Welcome,
+  { capabilities }: Pick<Welcome, 'capabilities'>,
   description: ModelDescription,
-  { recording }: Recorded<unknown>,
+  { recording }: Pick<Recorded<unknown>, 'recording'>,
   generate: Generate,
   site: CallSite,
 ): void {

@@ -29,6 +29,7 @@ export {
   type LanguageModelOptions,
   type MapOptions,
   type PrintOptions,
+  type SessionOptions,
   type TraceOptions,
   type ValidateOptions,
 } from './model.ts';
@@ -51,6 +52,7 @@ export type { Saved } from './saved.ts';
 export type { Scalar } from './scalar.ts';
 export type { Scan, ScannedModule, ScannedValue } from './scan.ts';
 export type { Selector } from './selection.ts';
+export type { Session, SessionGeneration } from './session.ts';
 export type { Reduce } from './shape.ts';
 export type { StepApi, StepTrace } from './step-api.ts';
 export { type SavedValue, Tensor, type Tuple } from './tensor.ts';

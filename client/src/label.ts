@@ -1,8 +1,12 @@
 /** What a node is called when its value is shown. */
-import { describePlace, type GraphNode } from '@tracewire/protocol';
+import { describePlace, type GraphNode, type NodeOf } from '@tracewire/protocol';
 
 /** `transformer.h.0.output`, `lm_head.weight`, `softmax`. */
-export function labelOf(node: GraphNode | undefined, nodeOf: (id: number) => GraphNode | undefined): string {
+export function labelOf(
+  node: GraphNode | undefined,
+  nodeOf: (id: number) => GraphNode | undefined,
+  earlier: (node: NodeOf<'earlier'>) => string,
+): string {
   switch (node?.kind) {
     case 'read':
       return describePlace(node.place);
@@ -13,9 +17,11 @@ export function labelOf(node: GraphNode | undefined, nodeOf: (id: number) => Gra
     case 'call':
       return `function ${node.function.slice(0, 8)}`;
     case 'member':
-      return `${labelOf(nodeOf(node.of), nodeOf)}[${node.index}]`;
+      return `${labelOf(nodeOf(node.of), nodeOf, earlier)}[${node.index}]`;
     case 'apply':
       return `${node.module}(…)`;
+    case 'earlier':
+      return earlier(node);
     default:
       return node?.kind ?? 'value';
   }

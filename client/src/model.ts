@@ -1,6 +1,7 @@
 /// <reference lib="esnext.disposable" preserve="true" />
 /** The model as users hold it: where its engine is, and what can be asked of it. Nothing global, nothing mutable. */
 import {
+  type Generate,
   type ModelDescription,
   type ModelIndex,
   printTree,
@@ -50,6 +51,7 @@ import { type Prompts, type Recorded, record } from './record.ts';
 import { remoteEndpoint } from './remote.ts';
 import type { GeneratedToken } from './run.ts';
 import { type Scan, scan } from './scan.ts';
+import { mustOfferSession, recordSession, type Session } from './session.ts';
 import type { StepApi, StepTrace } from './step-api.ts';
 import { Tokenizer, WHERE_OPTIONS, type WhereOptions } from './tokenizer.ts';
 import type { Trace } from './trace-context.ts';
@@ -84,6 +86,8 @@ export interface GenerateOptions extends WhereOptions, ExecuteOptions, Generatio
 
 /** Options of `validate`. */
 export interface ValidateOptions extends WhereOptions, Partial<GenerationOptions> {}
+/** Options of a session; a token says of which trace it is. */
+export interface SessionOptions extends WhereOptions, ExecuteOptions {}
 
 /** Options for following a run that was started elsewhere. */
 export type AttachOptions = Omit<TraceOptions, 'deadlineMs' | 'batching'>;
@@ -250,13 +254,55 @@ export class LanguageModel<const M extends string | object = AnyModel> {
         { ...rest, onToken: onEach },
         written as (m: Trace & Batch & StepApi) => T,
         site,
-        { generate },
+        {},
+        generate,
       );
       await execution.done;
       return toResult(result, tokens, report.outcome);
     } catch (error) {
       throw atCall(error, site);
     }
+  }
+
+  /**
+   * Writes several traces down by calling `fn` once, runs them in order in one run, and resolves to what `fn` returned.
+   * What one trace made later ones may use, saved or not; it stays on the server. A trace that fails takes down only what
+   * needs it: then its values throw when they are read, and the promise rejects only if all traces failed.
+   */
+  session<T>(fn: (s: Session) => T): Promise<T>;
+  session<T>(options: SessionOptions, fn: (s: Session) => T): Promise<T>;
+  async session<T>(...written: readonly unknown[]): Promise<T> {
+    const site = new CallSite();
+    try {
+      const { options, fn } = toFunction<T, Session>(written, GENERATE_OPTIONS, 'session');
+      const { result, execution, settle } = await this.#session(options, fn, site);
+      await execution.done.finally(settle);
+      return result;
+    } catch (error) {
+      throw atCall(error, site);
+    }
+  }
+
+  async #session<T>(options: SessionOptions, fn: (s: Session) => T, site: CallSite, how: How = {}) {
+    const channel = this.#channel(options);
+    const link = await abortable(channel.link(), options.signal);
+    if (how.detach || how.follow !== undefined) mustOfferDetach(link.conversation.welcome);
+    const tree = await abortable(this.#tree(channel, link), options.signal);
+    await Promise.all(this.#hashing);
+    const { result, traces } = recordSession(tree, site, fn);
+    mustOfferSession(link.conversation.welcome, traces, tree.index.description, site);
+    const onToken = (token: GeneratedToken): void => {
+      traces[token.trace ?? 0]?.tokens.push(token);
+      options.onToken?.(token);
+    };
+    const execution = await this.#send(link, traces, { ...options, onToken }, site, {
+      ...how,
+      isSession: true,
+    });
+    const settle = (): void => {
+      for (const trace of traces) trace.settle();
+    };
+    return { result, execution, settle };
   }
 
   /**
@@ -475,6 +521,7 @@ export class LanguageModel<const M extends string | object = AnyModel> {
     fn: (m: Trace & Batch & StepApi) => T,
     site: CallSite,
     how: How = {},
+    generate?: Generate,
   ): Promise<Pick<Recorded<T>, 'result' | 'report'> & { readonly execution: Execution }> {
     const channel = this.#channel(options);
     const link = await abortable(channel.link(), options.signal);
@@ -482,15 +529,29 @@ export class LanguageModel<const M extends string | object = AnyModel> {
     const tree = await abortable(this.#tree(channel, link), options.signal);
     const { welcome } = link.conversation;
     await Promise.all(this.#hashing);
-    const recorded = record(tree, prompts, site, fn, how.generate);
+    const recorded = record(tree, prompts, site, fn, generate);
     mustOfferInvokes(welcome, recorded.recording.graph.invokes.length);
-    if (how.generate) mustGenerate(welcome, tree.index.description, recorded, how.generate, site);
-    const { result, report, recording } = recorded;
-    const following = how.follow !== undefined;
-    const sendable = following
-      ? { ...recording, blobs: new Map() }
-      : await offload(recording, link.conversation);
-    return { result, report, execution: execute(link, recorded, sendable, options, site, how) };
+    if (generate) mustGenerate(welcome, tree.index.description, recorded, generate, site);
+    const { result, report } = recorded;
+    const traces = [{ ...recorded, generate }];
+    return { result, report, execution: await this.#send(link, traces, options, site, how) };
+  }
+
+  /** Sends what is written down, or follows the run that is one. */
+  async #send(
+    link: Link,
+    traces: readonly (Recorded<unknown> & { readonly generate?: Generate | undefined })[],
+    options: ExecuteOptions,
+    site: CallSite,
+    how: How,
+  ): Promise<Execution> {
+    const recordings = traces.map(({ recording }) => recording);
+    const bytes = recordings.reduce((sum, { payloadBytes }) => sum + payloadBytes, 0);
+    const sent =
+      how.follow === undefined
+        ? await Promise.all(recordings.map((recording) => offload(recording, link.conversation, bytes)))
+        : recordings.map((recording) => ({ ...recording, blobs: new Map<string, Uint8Array>() }));
+    return execute(link, traces, sent, options, site, how);
   }
 
   async #open(where: WhereOptions): Promise<{ readonly link: Link; readonly tree: ModelTree }> {
@@ -520,7 +581,7 @@ export class LanguageModel<const M extends string | object = AnyModel> {
   }
 }
 
-type Arguments<T> = { readonly options: TraceOptions; readonly fn: (m: Trace & Batch) => T };
+type Arguments<T, M = Trace & Batch> = { readonly options: SessionOptions; readonly fn: (m: M) => T };
 
 /** What `trace` and `start` are given, the prompt first or none. */
 function toArguments<T>(
@@ -556,16 +617,19 @@ function hasColor(): boolean {
 }
 
 /** `(fn)` or `(options, fn)`. */
-function toFunction<T>(
+function toFunction<T, M = Trace & Batch>(
   rest: readonly unknown[],
   rules: Readonly<Record<string, OptionRule>>,
-  name: 'trace' | 'start' | 'attach' | 'validate' | 'explain',
-): Arguments<T> {
+  name: 'trace' | 'start' | 'attach' | 'validate' | 'explain' | 'session',
+): Arguments<T, M> {
   const [options, fn] = rest.length < 2 ? [{}, rest[0]] : rest;
   checkOptions(options, rules, name);
-  if (typeof fn === 'function')
-    return { options: options as TraceOptions, fn: fn as (m: Trace & Batch) => T };
+  if (typeof fn === 'function') return { options: options as SessionOptions, fn: fn as (m: M) => T };
   const first = name === 'attach' ? 'run' : 'text';
-  const message = `${name} wants a function that writes the trace, not ${describe(fn)}: model.${name}(${first}, (m) => m.lm_head.output.save()).`;
+  const advice =
+    name === 'session'
+      ? 'session((s) => s.trace(text, (m) => m.lm_head.output.save()))'
+      : `${name}(${first}, (m) => m.lm_head.output.save())`;
+  const message = `${name} wants a function that writes the trace, not ${describe(fn)}: model.${advice}.`;
   throw localError('misuse', message, { wanted: 'a function', got: describe(fn) });
 }

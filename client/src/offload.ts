@@ -19,9 +19,13 @@ export interface Sendable {
   readonly blobs: ReadonlyMap<string, Uint8Array>;
 }
 
-/** Rejects with `not_offered` for a function where the server takes none. */
-export async function offload(recording: Recording, conversation: Conversation): Promise<Sendable> {
-  const { graph, payload, payloadBytes, functions, tensors } = recording;
+/** `bytes` are those of the whole message's payload. Rejects with `not_offered` for a function where the server takes none. */
+export async function offload(
+  recording: Recording,
+  conversation: Conversation,
+  bytes: number,
+): Promise<Sendable> {
+  const { graph, payload, functions, tensors } = recording;
   const { capabilities, limits } = conversation.welcome;
   const blobs = new Map<string, Uint8Array>();
   if (functions.size > 0 && !capabilities.includes('functions')) {
@@ -30,15 +34,15 @@ export async function offload(recording: Recording, conversation: Conversation):
   }
   for (const [sha256, { bytes }] of functions) blobs.set(sha256, bytes);
   if (!capabilities.includes('blobs')) return { graph, payload, blobs };
-  const tight = payloadBytes > limits.messageBytes * HEADER_SHARE;
+  const tight = bytes > limits.messageBytes * HEADER_SHARE;
   const apart = new Map<number, string>();
   for (const [id, { data }] of tensors.constants) {
     if (data.byteLength < LARGE_BYTES) continue;
-    const bytes = bytesOf(data);
-    const sha256 = await digest(bytes);
+    const own = bytesOf(data);
+    const sha256 = await digest(own);
     if (!conversation.sendsAgain(sha256) && !tight) continue;
     apart.set(id, sha256);
-    blobs.set(sha256, bytes);
+    blobs.set(sha256, own);
   }
   return apart.size === 0 ? { graph, payload, blobs } : { ...without(recording, apart), blobs };
 }

@@ -53,13 +53,12 @@ type Resolved = number | { readonly literal: Literal };
 export function resolveOperand(recorder: Recorder, operand: OperandLike): Resolved {
   recorder.assertOpen();
   if (operand instanceof Operand) {
-    if (operand[RECORDER] !== recorder) throw foreign();
-    return operand[RESOLVE]();
+    const of = operand[RECORDER];
+    if (of === recorder) return operand[RESOLVE]();
+    return recorder.earlier(operand) ?? refuseForeign(recorder.isBefore(of));
   }
   if (operand instanceof Saved) {
-    const node = recorder.savedNode(operand);
-    if (node === undefined) throw foreign();
-    return node;
+    return recorder.savedNode(operand) ?? recorder.earlier(operand) ?? refuseForeign(false);
   }
   if (isLiteral(operand)) return { literal: operand };
   const module = moduleFacts(operand);
@@ -88,9 +87,15 @@ function notAnOperand(operand: unknown, module: string | undefined): string {
   return `${path} is a module, not a value. Write ${path}.output for what it gives.`;
 }
 
-function foreign(): Error {
-  return localError(
+function refuseForeign(isLater: boolean): never {
+  if (isLater) {
+    throw localError(
+      'misuse',
+      'This value is of a later trace of the session, so it is not there yet. Use it in its own trace or one behind that.',
+    );
+  }
+  throw localError(
     'misuse',
-    'This value belongs to another trace. Save it there, and use what .value gives, a Tensor, in this one.',
+    'This value belongs to another trace. Save it there, and use what .value gives, a Tensor, in this one; or write both traces in one session, in which values go on: model.session((s) => …).',
   );
 }

@@ -1,7 +1,7 @@
 /** Runs a trace's function once, with placeholders, and gives the graph it wrote. Nothing is computed here. */
 import type { ErrorBody, Generate } from '@tracewire/protocol';
 import { type Batch, createRoot } from './batch.ts';
-import { TraceError } from './errors.ts';
+import { type LocatedError, TraceError } from './errors.ts';
 import type { StartInput } from './input.ts';
 import { whatLeaves } from './leaving.ts';
 import type { CallSite } from './location.ts';
@@ -42,7 +42,7 @@ export function record<T>(
     // Feeds come first in the payload.
     if (typeof prompts === 'object' && 'literals' in prompts.input) recorder.invoke(prompts.input, site);
     result = fn(m);
-    checkResult(recorder, result, site);
+    checkResult((error) => recorder.fail([error]), result, site, 'The trace’s function');
     if (recorder.invokes === 0) addPrompt(recorder, prompts, site);
     recorder.check(site);
   } catch (error) {
@@ -62,7 +62,8 @@ export function record<T>(
   throw first ? new TraceError([first, ...rest], { cause: thrown }) : thrown;
 }
 
-function addPrompt(recorder: Recorder, prompts: Prompts, site: CallSite): void {
+/** Adds the trace's own prompt, or says that there is none. */
+export function addPrompt(recorder: Recorder, prompts: Prompts, site: CallSite): void {
   if (typeof prompts === 'object') recorder.invoke(prompts.input, site);
   else if (prompts === 'either') recorder.invoke(undefined, site);
   else {
@@ -87,14 +88,18 @@ export function failSaves(
   report.outcome ??= { error: { body, location: site.location } };
 }
 
-function checkResult(recorder: Recorder, result: unknown, site: CallSite): void {
+/** What a function may not return: a promise, and what has no value when it has run. */
+export function checkResult(
+  fail: (error: LocatedError) => void,
+  result: unknown,
+  site: CallSite,
+  who: string,
+): void {
   const report = (message: string): void =>
-    recorder.fail([{ body: { code: 'misuse', message }, location: site.location }]);
-  if (isThenable(result)) report(refuseThenable(result, 'The trace’s function'));
+    fail({ body: { code: 'misuse', message }, location: site.location });
+  if (isThenable(result)) report(refuseThenable(result, who));
   else if (isGenerator(result)) {
-    report(
-      'The trace’s function is a generator, so nothing in it has run. Leave the * out: it is called once.',
-    );
+    report(`${who} is a generator, so nothing in it has run. Leave the * out: it is called once.`);
   } else for (const message of whatLeaves(result)) report(message);
 }
 

@@ -7,6 +7,8 @@
 import {
   type AttributeValue,
   type Dtype,
+  describeSteps,
+  type EarlierNode,
   type ErrorBody,
   type ErrorCode,
   type Generate,
@@ -34,6 +36,7 @@ import type { StartInput, TraceFeeds } from './input.ts';
 import { labelOf } from './label.ts';
 import { literalTensor } from './literal.ts';
 import { CallSite, type Site, type SourceLocation } from './location.ts';
+import { Operand, RECORDER, RESOLVE } from './operand.ts';
 import { coerceOperands, type OperandLike } from './operands.ts';
 import { Saved, type Slot } from './saved.ts';
 import type { SavedValue } from './tensor.ts';
@@ -59,6 +62,25 @@ export interface Recording {
   locate(node: number | undefined): SourceLocation | undefined;
 }
 
+/** What a trace in a session knows of it. */
+export interface InSession {
+  /** The traces before it. */
+  readonly before: readonly Recorder[];
+  /** The one that is being written; none between two of them. */
+  writing(): Recorder | undefined;
+  /** Whether the session's function has returned. */
+  isOver(): boolean;
+}
+
+/** Kinds of nodes that do something in the pass, or tell of it in order. */
+const ACTS: ReadonlySet<string> = new Set(['write', 'skip', 'stop', 'log']);
+
+/** An operation on values of several traces of a session is of the last of them. */
+function latestOf(recorder: Recorder, operands: readonly OperandLike[]): Recorder {
+  const others = operands.flatMap((operand) => (operand instanceof Operand ? [operand[RECORDER]] : []));
+  return others.reduce((latest, other) => (latest.isBefore(other) ? other : latest), recorder);
+}
+
 /** A trace that is written down only to know what another run saves needs an input, and no particular one. */
 const ANY_INPUT: Input = { ids: [0] };
 
@@ -82,18 +104,38 @@ export class Recorder {
   readonly #edits: readonly Fragment[];
   readonly #edited = new Set<number>();
   readonly #shared: SharedNodes = new Map();
+  /** The session that it is a trace of. */
+  readonly #session: InSession | undefined;
+  /** What it takes of earlier traces, so that each value is taken once. */
+  readonly #earlier = new Map<string, number>();
   #checked = 0;
   #closed = false;
+  /** The function has returned, but the session's has not: values can be made, and nothing done. */
+  #sealed = false;
+  #resolving = false;
 
-  constructor(index: ModelIndex, generate?: Generate, edits: readonly Fragment[] = []) {
+  constructor(index: ModelIndex, generate?: Generate, edits: readonly Fragment[] = [], session?: InSession) {
     this.index = index;
     this.generate = generate;
     this.#edits = edits;
+    this.#session = session;
     this.#checker = new GraphChecker(index, {
       constant: (node) => this.#small.get(node),
       function: (sha256) => this.#functions.get(sha256)?.read,
       generates: generate !== undefined,
+      earlier: session?.before.map((recorder) => recorder.#checker),
     });
+  }
+
+  /** Its number in the session. */
+  get trace(): number {
+    return this.#session?.before.length ?? 0;
+  }
+
+  /** Ends the writing of the trace within its session. */
+  seal(): void {
+    for (let invoke = 0; invoke < this.invokes; invoke++) this.#edit(invoke);
+    this.#sealed = true;
   }
 
   get errors(): readonly LocatedError[] {
@@ -102,7 +144,7 @@ export class Recorder {
 
   /** Throws `misuse` once the trace's function has returned. */
   assertOpen(): void {
-    if (!this.#closed) return;
+    if (!this.#closed && !this.#session?.isOver()) return;
     throw localError(
       'misuse',
       'This placeholder belongs to a trace whose function has returned. Use it inside that function, and .save() what you need after it.',
@@ -112,6 +154,7 @@ export class Recorder {
   /** Appends a node and returns its id. Throws `misuse` when the trace is over. */
   add(node: GraphNode, site: Site = new CallSite()): number {
     this.assertOpen();
+    if (this.#sealed && ACTS.has(node.kind)) this.#refuseLate();
     const place = placeOf(node);
     if (place) this.#edit(place.invoke ?? 0);
     if (this.#nodes.length >= MAX_NODES) {
@@ -188,6 +231,8 @@ export class Recorder {
     operands: readonly OperandLike[],
     attributes?: Readonly<Record<string, AttributeValue>>,
   ): TracedValue {
+    const at = this.#written ?? latestOf(this, operands);
+    if (at !== this) return at.operator(operator, operands, attributes);
     const inputs = coerceOperands(this, operator, operands);
     return this.derive(inputs, { kind: 'operator', operator, inputs, ...(attributes ? { attributes } : {}) });
   }
@@ -204,6 +249,8 @@ export class Recorder {
   }
 
   save(value: number): Saved<SavedValue> {
+    const at = this.#written;
+    if (at) return at.save(at.#take(this, value));
     const steps = value === INERT ? undefined : this.#checker.stepsOf(value);
     // One that acts in one step is filled as in a trace.
     const slot: Slot<SavedValue> =
@@ -216,6 +263,8 @@ export class Recorder {
 
   log(text: string | undefined, value?: number): void {
     if (value === INERT) return;
+    const at = value === undefined ? undefined : this.#written;
+    if (at && value !== undefined) return at.log(text, at.#take(this, value));
     this.add({
       kind: 'log',
       ...(text === undefined ? {} : { text }),
@@ -225,7 +274,9 @@ export class Recorder {
 
   /** What a value is called when shown. */
   label(node: number): string {
-    return labelOf(this.nodeOf(node), (id) => this.nodeOf(id));
+    const earlier = ({ trace, node: of }: EarlierNode): string =>
+      this.#session?.before[trace]?.label(of) ?? 'value';
+    return labelOf(this.nodeOf(node), (id) => this.nodeOf(id), earlier);
   }
 
   /** The value that a handle of this trace saves, so that it can be used further. */
@@ -236,6 +287,58 @@ export class Recorder {
       return node?.kind === 'save' ? node.value : INERT;
     }
     return undefined;
+  }
+
+  /** The node that stands for a value of an earlier trace of the session; undefined for one of no such trace. */
+  earlier(operand: unknown): number | undefined {
+    const { before = [] } = this.#session ?? {};
+    const other = before.find((recorder) =>
+      operand instanceof Operand ? operand[RECORDER] === recorder : recorder.savedNode(operand) !== undefined,
+    );
+    if (!other) return undefined;
+    if (!(operand instanceof Operand)) return this.#take(other, other.savedNode(operand));
+    // A part of a place is cut out in the trace that it is of.
+    other.#resolving = true;
+    try {
+      return this.#take(other, operand[RESOLVE]());
+    } finally {
+      other.#resolving = false;
+    }
+  }
+
+  /** The trace that is being written, where this one isn't any more: what is done with its values is of that one. */
+  get #written(): Recorder | undefined {
+    const writing = this.#sealed && !this.#resolving ? this.#session?.writing() : undefined;
+    return writing && this.isBefore(writing) ? writing : undefined;
+  }
+
+  /** A node for the value that a node of an earlier trace has. */
+  #take(other: Recorder, node: number | undefined): number {
+    if (node === undefined || node === INERT) return INERT;
+    const steps = other.#checker.stepsOf(node);
+    if (typeof steps === 'object') {
+      const message = `This value is of several steps of a generation (${describeSteps(steps)}), and a later trace takes one. Read it in the step that is meant: m.iter(step).….`;
+      this.report('bad_reference', message, { wanted: `one of the steps ${describeSteps(steps)}` });
+      return INERT;
+    }
+    const key = `${other.trace} ${node}`;
+    const known = this.#earlier.get(key);
+    if (known !== undefined) return known;
+    const id = this.add({ kind: 'earlier', trace: other.trace, node });
+    this.#earlier.set(key, id);
+    return id;
+  }
+
+  /** Whether another trace belongs to the same session, behind this one. */
+  isBefore(other: Recorder): boolean {
+    return other.#session?.before.includes(this) ?? false;
+  }
+
+  #refuseLate(): never {
+    throw localError(
+      'misuse',
+      'This belongs to a trace of the session whose function has returned: its values can be used in later traces, but nothing more is written, skipped, stopped or logged in it. Do that inside its function.',
+    );
   }
 
   /** How many prompts there are so far. */
@@ -249,6 +352,7 @@ export class Recorder {
    */
   invoke(start: StartInput | undefined, site: CallSite): number {
     this.assertOpen();
+    if (this.#sealed) this.#refuseLate();
     const input = start && ('literals' in start ? this.#feeds(start.literals, site) : start);
     const invoke = this.#inputs.push(input ?? ANY_INPUT) - 1;
     if (input) this.#checker.input(input, invoke);

@@ -5,15 +5,14 @@
  */
 import {
   type ErrorBody,
-  type Graph,
   isTerminal,
   type Limits,
   type MessageOf,
   Outcomes,
-  type RunOptions,
   type RunState,
   type Status,
   type serverMessages,
+  type TraceGraph,
 } from '@tracewire/protocol';
 import { Acks } from './acks.ts';
 import type { ConnectionEvent } from './reconnect.ts';
@@ -35,12 +34,11 @@ export interface RunProgress {
 export interface RunListener {
   /** The terminal status too, before `end`. */
   status(status: Status): void;
-  /** `step`: in a generation, and only there. */
-  value(save: number, value: SavedValue, step?: number): void;
-  accessError(save: number, error: ErrorBody, step?: number): void;
+  value(of: SaveOf, value: SavedValue): void;
+  accessError(of: SaveOf, error: ErrorBody): void;
   /** A token of a generation. */
   token(token: GeneratedToken): void;
-  log(node: number, text: string | undefined, value: SavedValue | undefined, step?: number): void;
+  log(of: LogOf, text: string | undefined, value: SavedValue | undefined): void;
   progress(progress: RunProgress): void;
   /** What becomes of the connection. */
   connection(event: ConnectionEvent): void;
@@ -50,8 +48,24 @@ export interface RunListener {
   refused(errors: readonly [ErrorBody, ...ErrorBody[]]): void;
 }
 
+/** Where a message belongs: in which trace of a session, and in which step of a generation; only there. */
+interface Within {
+  readonly trace?: number | undefined;
+  readonly step?: number | undefined;
+}
+
+export interface SaveOf extends Within {
+  readonly save: number;
+}
+
+export interface LogOf extends Within {
+  readonly node: number;
+}
+
 /** A token as it was chosen. */
 export interface GeneratedToken {
+  /** In a session: the trace that generates. */
+  readonly trace?: number | undefined;
   /** The pass that chose it; the prompt's is 0. */
   readonly step: number;
   readonly id: number;
@@ -77,37 +91,48 @@ const ALIGNMENT_SLACK = 256 * 1024;
 
 /** What a run sends back, by node ids. */
 export interface RunNodes {
-  readonly saves: Iterable<number>;
-  readonly graph: Graph;
+  readonly traces: readonly (TraceGraph & { readonly saves: Iterable<number> })[];
+  readonly isSession: boolean;
   /** The id of a run that somebody else started. */
   readonly follow?: string | undefined;
-  readonly options?: Pick<RunOptions, 'generate'> | undefined;
+}
+
+/** What one trace of a run still owes. */
+interface Owing {
+  readonly outcomes: Outcomes;
+  readonly logs: ReadonlySet<number>;
+  /** Tokens that came; undefined for one pass. */
+  tokens: number | undefined;
 }
 
 export class Run {
   readonly #listener: RunListener;
   readonly #assembly: ValueAssembly;
   readonly #acks: Acks;
-  readonly #outcomes: Outcomes;
-  /** Tokens that came; undefined in a run of one pass. */
-  #tokens: number | undefined;
+  /** By trace. */
+  readonly #owing: readonly Owing[];
+  readonly #isSession: boolean;
+  /** The trace that runs: outcomes come trace by trace. */
+  #trace = 0;
   /** Whether somebody else started the run, from a trace that may have been another. */
   readonly #followed: boolean;
-  readonly #logs: ReadonlySet<number>;
   #state: RunState | undefined;
   #seq = 0;
 
   constructor(
-    { saves, graph, follow, options }: RunNodes,
+    { traces, isSession, follow }: RunNodes,
     limits: Limits,
     listener: RunListener,
     ack: (seq: number) => void,
   ) {
     this.#listener = listener;
-    this.#outcomes = new Outcomes(graph, options?.generate !== undefined, saves);
-    this.#tokens = options?.generate && 0;
+    this.#isSession = isSession;
+    this.#owing = traces.map(({ graph, generate, saves }) => ({
+      outcomes: new Outcomes(graph, generate !== undefined, saves),
+      logs: new Set(graph.nodes.flatMap(({ kind }, id) => (kind === 'log' ? [id] : []))),
+      tokens: generate && 0,
+    }));
     this.#followed = follow !== undefined;
-    this.#logs = new Set(graph.nodes.flatMap(({ kind }, id) => (kind === 'log' ? [id] : [])));
     this.#assembly = new ValueAssembly(limits.savedBytes + ALIGNMENT_SLACK, limits.chunkBytes);
     this.#acks = new Acks(limits, ack);
   }
@@ -122,7 +147,7 @@ export class Run {
     this.#next(message.seq, 0);
     this.#enter(message.state);
     const ended = isTerminal(message.state);
-    if (ended) this.#checkEnd(message.state, message.report?.steps ?? 0);
+    if (ended) this.#checkEnd(message);
     this.#listener.status(message);
     if (!ended) return false;
     this.#acks.flush();
@@ -130,45 +155,47 @@ export class Run {
     return true;
   }
 
-  value({ seq, save, step, value, bytes }: Message<'value'>, payload: Uint8Array): void {
+  value({ seq, save, step, trace, value, bytes }: Message<'value'>, payload: Uint8Array): void {
     this.#next(seq, payload.byteLength);
     this.#mustRun('value');
-    if (!this.#outcomes.isDue(save, step))
-      this.#unawaited(`a value for ${at(save, step)}, which awaits none`);
-    this.#deliver(this.#assembly.start({ save, step }, value, bytes, payload));
+    if (!this.#within(trace)?.outcomes.isDue(save, step))
+      this.#unawaited(`a value for ${at({ trace, save, step })}, which awaits none`);
+    this.#deliver(this.#assembly.start({ trace, save, step }, value, bytes, payload));
   }
 
-  chunk({ seq, save, step, offset }: Message<'chunk'>, payload: Uint8Array): void {
+  chunk({ seq, save, step, trace, offset }: Message<'chunk'>, payload: Uint8Array): void {
     if (!this.#assembly.isOpen) throw violation(`a chunk of value ${save} without its beginning`);
     this.#inOrder(seq);
     this.#acks.took(seq, payload.byteLength);
-    this.#deliver(this.#assembly.part({ save, step }, offset, payload));
+    this.#deliver(this.#assembly.part({ trace, save, step }, offset, payload));
   }
 
-  accessError({ seq, save, step, error }: Message<'access_error'>): void {
+  accessError({ seq, save, step, trace, error }: Message<'access_error'>): void {
     this.#next(seq, 0);
     this.#mustHaveBegun();
-    if (!this.#outcomes.take(save, step))
-      this.#unawaited(`an access error for ${at(save, step)}, which awaits none`);
-    this.#listener.accessError(save, error, step);
+    if (!this.#within(trace)?.outcomes.take(save, step))
+      this.#unawaited(`an access error for ${at({ trace, save, step })}, which awaits none`);
+    this.#listener.accessError({ trace, save, step }, error);
   }
 
-  token({ seq, step, id, text }: Message<'token'>): void {
+  token({ seq, step, trace, id, text }: Message<'token'>): void {
     this.#next(seq, 0);
     this.#mustRun('token');
-    if (this.#tokens !== step)
-      throw violation(`a token of step ${step} came after ${this.#tokens ?? 'no'} tokens`);
-    this.#tokens += 1;
-    this.#listener.token({ step, id, text });
+    const owing = this.#within(trace);
+    if (owing?.tokens !== step)
+      throw violation(`a token of step ${step} came after ${owing?.tokens ?? 'no'} tokens`);
+    owing.tokens += 1;
+    this.#listener.token(trace === undefined ? { step, id, text } : { trace, step, id, text });
   }
 
-  log({ seq, node, step, text, value }: Message<'log'>, payload: Uint8Array): void {
+  log({ seq, node, step, trace, text, value }: Message<'log'>, payload: Uint8Array): void {
     this.#next(seq, payload.byteLength);
     this.#mustRun('log');
-    if ((step === undefined) !== (this.#tokens === undefined))
+    const owing = this.#within(trace);
+    if ((step === undefined) !== (owing?.tokens === undefined))
       throw violation(`a log of node ${node} came ${step === undefined ? 'without' : 'with'} a step`);
-    if (!this.#logs.has(node)) this.#unawaited(`a log of ${node}, which logs nothing`);
-    this.#listener.log(node, text, value && read(value, payload), step);
+    if (!owing?.logs.has(node)) this.#unawaited(`a log of ${node}, which logs nothing`);
+    this.#listener.log({ trace, node, step }, text, value && read(value, payload));
   }
 
   progress({ done, total, phase }: Message<'progress'>): void {
@@ -216,20 +243,38 @@ export class Run {
     this.#seq = seq;
   }
 
+  /** What the trace that a message names owes. Traces come in order: one ends when another has begun to tell of itself. */
+  #within(trace: number | undefined): Owing | undefined {
+    if ((trace === undefined) === this.#isSession)
+      this.#unawaited(`a message came ${trace === undefined ? 'without' : 'with'} a trace`);
+    const number = trace ?? 0;
+    if (number < this.#trace)
+      this.#unawaited(`a message of trace ${number} came after one of ${this.#trace}`);
+    this.#trace = number;
+    return this.#owing[number];
+  }
+
   #deliver(assembled: Assembled | undefined): void {
     const { received } = this.#assembly;
     if (received) this.#listener.progress({ ...received, phase: 'receiving' });
     if (!assembled) return;
-    const { save, step, value } = assembled;
-    this.#outcomes.take(save, step);
-    this.#listener.value(save, value, step);
+    const { value, ...of } = assembled;
+    this.#owing[of.trace ?? 0]?.outcomes.take(of.save, of.step);
+    this.#listener.value(of, value);
   }
 
-  /** `steps`: how many passes of a generation began. */
-  #checkEnd(state: string, steps: number): void {
-    const [missing] = this.#outcomes.missing(steps);
-    if (missing === undefined) return;
-    this.#unawaited(`the run is ${state}, and save ${at(missing.save, missing.step)} has no outcome`);
+  #checkEnd({ state, report, reports }: Message<'status'>): void {
+    const wrong = this.#isSession ? report !== undefined : reports !== undefined;
+    if (wrong || (reports && reports.length !== this.#owing.length))
+      this.#unawaited(`the run is ${state}, and has not one report for each trace`);
+    for (const [trace, { outcomes }] of this.#owing.entries()) {
+      // How many passes of a generation began.
+      const began = (reports?.[trace]?.report ?? report)?.steps ?? 0;
+      const [missing] = outcomes.missing(began);
+      if (missing === undefined) continue;
+      const of = { ...missing, trace: this.#isSession ? trace : undefined };
+      this.#unawaited(`the run is ${state}, and save ${at(of)} has no outcome`);
+    }
   }
 
   /** The server's fault, unless it runs another trace than this one. */
@@ -239,5 +284,5 @@ export class Run {
   }
 }
 
-const at = (save: number, step: number | undefined): string =>
-  step === undefined ? String(save) : `${save} in step ${step}`;
+const at = ({ trace, save, step }: SaveOf): string =>
+  `${save}${step === undefined ? '' : ` in step ${step}`}${trace === undefined ? '' : ` of trace ${trace}`}`;

@@ -5,9 +5,9 @@
 import {
   type ClientMessage,
   type ErrorBody,
-  type Graph,
   type Limits,
   type RunOptions,
+  type TraceGraph,
   toErrorBody,
 } from '@tracewire/protocol';
 import type { ConnectionEvent } from './reconnect.ts';
@@ -15,14 +15,20 @@ import { Run, type RunListener } from './run.ts';
 import type { Uploads } from './uploads.ts';
 import { violation } from './violation.ts';
 
+/** One trace of a run. */
+export interface TraceRequest extends TraceGraph {
+  /** Ids of the save nodes. */
+  readonly saves: Iterable<number>;
+}
+
 /** What a run sends. */
 export interface RunRequest {
   readonly model: string;
-  readonly graph: Graph;
+  /** One, or of a session all. */
+  readonly traces: readonly TraceRequest[];
+  readonly isSession: boolean;
   readonly payload: readonly Uint8Array[];
-  /** Ids of the save nodes. */
-  readonly saves: Iterable<number>;
-  readonly options?: RunOptions | undefined;
+  readonly options?: Omit<RunOptions, 'generate'> | undefined;
   /** What the server must have before the run, by hash. */
   readonly blobs?: ReadonlyMap<string, Uint8Array> | undefined;
   /** The id of a run that the server has already: it is followed, and nothing is run. */
@@ -195,9 +201,9 @@ export class Runs {
    * once. Of any other the messages after the last one are asked for.
    */
   #sendStart(wire: Wire, { id, request, run }: Entry): void {
-    const { model, graph, payload, options, follow } = request;
+    const { model, payload, follow } = request;
     if (run.seq > 0 || follow !== undefined) return wire.send({ type: 'resume', run: id, after: run.seq });
-    wire.send({ type: 'run', run: id, model, graph: graph as never, options }, payload);
+    wire.send({ type: 'run', run: id, model, ...workOf(request) }, payload);
   }
 
   #cancel(entry: Entry): void {
@@ -205,6 +211,15 @@ export class Runs {
     if (!this.#drop(entry) && this.#running.get(entry.id) === entry)
       this.#wire?.send({ type: 'cancel', run: entry.id });
   }
+}
+
+/** A generation's options are the run's, or in a session the trace's. */
+function workOf({ traces, isSession, options }: RunRequest): object {
+  const graphs = traces.map(({ graph, generate }) => (generate ? { graph, generate } : { graph }));
+  const [only] = graphs;
+  if (isSession || !only) return { traces: graphs, options };
+  const all = only.generate ? { ...options, generate: only.generate } : options;
+  return { graph: only.graph, options: all };
 }
 
 /** 128 random bits; `crypto.randomUUID` is missing on web pages without TLS. */

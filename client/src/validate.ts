@@ -62,7 +62,7 @@ export async function validate(
     limits,
     generates: generate !== undefined,
   });
-  const at = (body: ErrorBody): LocatedError => located(body, recording, site);
+  const at = (body: ErrorBody): LocatedError => located(body, [recording], site);
   const found = [...limitFaults(graph, limits, generate, tree), ...errors].map(at);
   return { valid: found.length === 0, errors: found, warnings: warnings.map(at) };
 }

@@ -3,10 +3,14 @@ import { PayloadReader, type ValueRef } from '@tracewire/protocol';
 import { type SavedValue, toSavedValue } from './tensor.ts';
 import { violation } from './violation.ts';
 
-export interface Assembled {
+/** What a value is of; the step in a generation, the trace in a session. */
+export interface ValueOf {
+  readonly trace: number | undefined;
   readonly save: number;
-  /** In a generation. */
   readonly step: number | undefined;
+}
+
+export interface Assembled extends ValueOf {
   readonly value: SavedValue;
 }
 
@@ -15,8 +19,7 @@ export class ValueAssembly {
   readonly #chunkBytes: number;
   #open:
     | {
-        readonly save: number;
-        readonly step: number | undefined;
+        readonly of: ValueOf;
         readonly ref: ValueRef;
         readonly bytes: Uint8Array;
         at: number;
@@ -39,30 +42,22 @@ export class ValueAssembly {
   }
 
   /** The value, if its first message was all of it. */
-  start(
-    { save, step }: Pick<Assembled, 'save' | 'step'>,
-    ref: ValueRef,
-    bytes: number,
-    payload: Uint8Array,
-  ): Assembled | undefined {
-    if (this.#open) throw violation(`value ${save} began before value ${this.#open.save} was complete`);
+  start(of: ValueOf, ref: ValueRef, bytes: number, payload: Uint8Array): Assembled | undefined {
+    const { save } = of;
+    if (this.#open) throw violation(`value ${save} began before value ${this.#open.of.save} was complete`);
     if (bytes > this.#most)
       throw violation(`value ${save} has ${bytes} bytes, beyond the limit of ${this.#most}`);
-    if (payload.byteLength === bytes) return { save, step, value: read(ref, ownMemory(payload)) };
+    if (payload.byteLength === bytes) return { ...of, value: read(ref, ownMemory(payload)) };
     // Before memory is taken for the rest.
     this.#mustBePart(payload, 0, bytes);
-    this.#open = { save, step, ref, bytes: new Uint8Array(bytes), at: 0 };
+    this.#open = { of, ref, bytes: new Uint8Array(bytes), at: 0 };
     return this.#append(payload);
   }
 
   /** The value, if this was its last part. */
-  part(
-    { save, step }: Pick<Assembled, 'save' | 'step'>,
-    offset: number,
-    payload: Uint8Array,
-  ): Assembled | undefined {
+  part({ trace, save, step }: ValueOf, offset: number, payload: Uint8Array): Assembled | undefined {
     const open = this.#open;
-    if (open?.save !== save || open.step !== step)
+    if (open?.of.save !== save || open.of.step !== step || open.of.trace !== trace)
       throw violation(`a chunk of value ${save}, which is not being sent`);
     if (offset !== open.at) throw violation(`a chunk of value ${save} at ${offset}; ${open.at} was next`);
     return this.#append(payload);
@@ -76,7 +71,7 @@ export class ValueAssembly {
     open.at += payload.byteLength;
     if (open.at < open.bytes.byteLength) return undefined;
     this.#open = undefined;
-    return { save: open.save, step: open.step, value: read(open.ref, open.bytes) };
+    return { ...open.of, value: read(open.ref, open.bytes) };
   }
 
   /** A part is as long as it may be, or what is left. */

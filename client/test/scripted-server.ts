@@ -11,6 +11,7 @@ import {
   PayloadWriter,
   type TensorLike,
   type Transport,
+  tracesOf,
   transportPair,
   type Value,
 } from '@tracewire/protocol';
@@ -38,6 +39,8 @@ export class ScriptedRun {
   seq = 0;
   readonly id: string;
   readonly graph: Graph;
+  /** Of a session all graphs. */
+  readonly graphs: readonly Graph[];
   readonly payload: Uint8Array;
   #server: ScriptedServer;
   #state: string | undefined;
@@ -45,7 +48,10 @@ export class ScriptedRun {
   constructor(server: ScriptedServer, { message, payload }: Received) {
     if (message.type !== 'run') throw new Error(message.type);
     this.id = message.run;
-    this.graph = message.graph;
+    const [graph, ...rest] = tracesOf(message).map((trace) => trace.graph);
+    if (!graph) throw new Error('a run without a graph');
+    this.graph = graph;
+    this.graphs = [graph, ...rest];
     this.payload = payload;
     this.#server = server;
   }

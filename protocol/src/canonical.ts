@@ -1,6 +1,7 @@
 /** When two graphs are the same: the canonical encoding and the hash of a graph (PROTOCOL.md, section 3.4). */
 import { sha256 as portable } from '@noble/hashes/sha2.js';
 import { bytesToHex } from '@noble/hashes/utils.js';
+import type { TraceGraph } from './check-traces.ts';
 import type { Graph, GraphNode, Input, NodeKind, NodeOf, Place } from './graph.ts';
 import { feedsOf } from './graph-tensors.ts';
 import { bytesOf, type TensorLike } from './tensor.ts';
@@ -44,6 +45,23 @@ export function retryHash(
   return new Digester(graph, constantOf, sha256, feedOf).retry();
 }
 
+/** What a retry of a run of several traces must repeat: the retry hash of each, and how it generates. */
+export function retryHashOfTraces(
+  traces: readonly TraceGraph[],
+  constantOf: (trace: number, node: number) => TensorLike,
+  sha256: Sha256 = portable,
+  feedOf: (trace: number, invoke: number, name: string) => TensorLike = (_, invoke, name) =>
+    noFeeds(invoke, name),
+): string {
+  const digesters: Digester[] = [];
+  for (const [trace, { graph }] of traces.entries()) {
+    const feeds: FeedOf = (invoke, name) => feedOf(trace, invoke, name);
+    digesters.push(new Digester(graph, (node) => constantOf(trace, node), sha256, feeds, [...digesters]));
+  }
+  const hashes = digesters.map((digester, trace) => [digester.retry(), traces[trace]?.generate ?? 0]);
+  return bytesToHex(sha256(canonicalBytes(hashes)));
+}
+
 /** Digests the nodes in order; what a node's digest takes in of those before it, it has. */
 class Digester {
   readonly #graph: Graph;
@@ -53,9 +71,17 @@ class Digester {
   readonly #digests: string[] = [];
   /** How many writes each place has had; those of another invoke are of another place. */
   readonly #writes = new Map<string, number>();
+  readonly #earlier: readonly Digester[];
   #logs = 0;
 
-  constructor(graph: Graph, constantOf: ConstantOf, sha256: Sha256, feedOf: FeedOf) {
+  constructor(
+    graph: Graph,
+    constantOf: ConstantOf,
+    sha256: Sha256,
+    feedOf: FeedOf,
+    earlier: readonly Digester[] = [],
+  ) {
+    this.#earlier = earlier;
     this.#graph = graph;
     this.#feedOf = feedOf;
     this.#constantOf = constantOf;
@@ -82,6 +108,10 @@ class Digester {
 
   valueOf(node: number): string {
     return this.#digests[node] ?? '';
+  }
+
+  earlierOf(trace: number, node: number): string {
+    return this.#earlier[trace]?.valueOf(node) ?? '';
   }
 
   /** Of the tensor of the node that is next. A blob is the same constant as its bytes in the message. */
@@ -150,6 +180,7 @@ const LISTS: { readonly [K in NodeKind]: (so: Digester, node: NodeOf<K>) => read
   call: (so, { function: sha256, inputs }) => ['call', sha256, inputs.map((input) => so.valueOf(input))],
   member: (so, { of, index }) => ['member', so.valueOf(of), index],
   apply: (so, { module, input }) => ['apply', module, so.valueOf(input)],
+  earlier: (so, { trace, node, step }) => ['earlier', { trace, step }, so.earlierOf(trace, node)],
   save: (so, { value }) => ['save', so.valueOf(value)],
   log: (so, { text, value }) => [
     'log',

@@ -1,5 +1,6 @@
 /** What each kind of node must be: one check a kind, called by the checker in program order. */
 import type { GraphChecker } from './check.ts';
+import { checkEarlier } from './check-earlier.ts';
 import { checkSkip, checkWrite } from './check-writes.ts';
 import { checkCall } from './functions/check-call.ts';
 import type { NodeKind, NodeOf } from './graph.ts';
@@ -38,6 +39,7 @@ export const CHECKS: {
   call: checkCall,
   member: checkMember,
   apply: checkApply,
+  earlier: checkEarlier,
   save: () => NONE,
   log: () => NONE,
 };

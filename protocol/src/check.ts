@@ -47,6 +47,8 @@ export interface Known {
     | undefined;
   /** A user's function by its hash; undefined where it isn't at hand. */
   readonly function?: ((sha256: string) => ReadFunction | undefined) | undefined;
+  /** In a run of several traces: those before this one, checked already. */
+  readonly earlier?: readonly GraphChecker[] | undefined;
   /** Whether the graph is run for several passes: its tokens come in any case, so it need not save anything. */
   readonly generates?: boolean | undefined;
 }
@@ -54,10 +56,7 @@ export interface Known {
 /** Checks a whole graph, its inputs included. */
 export function checkGraph(graph: Graph, index: ModelIndex, known: Known = {}): CheckResult {
   const checker = new GraphChecker(index, known);
-  for (const [invoke, { input }] of graph.invokes.entries()) checker.input(input, invoke);
-  for (const node of graph.nodes) checker.add(node);
-  if (graph.invokes.length > 1 && graph.invokes.some(({ input }) => 'feeds' in input))
-    checker.report('bad_input', 'Feeds can’t be given in a batch of several prompts.');
+  checker.graph(graph);
   return checker.finish(graph.invokes.length);
 }
 
@@ -76,6 +75,7 @@ export class GraphChecker {
   readonly #tokens = new Map<number, number>();
   /** Bytes of the operators' results, as far as they are certain. */
   #bytes = 0;
+  #used = false;
 
   constructor(index: ModelIndex, known: Known = {}) {
     this.index = index;
@@ -85,6 +85,19 @@ export class GraphChecker {
   /** The errors so far; a caller compares their number to learn whether its node made one. */
   get errors(): readonly ErrorBody[] {
     return this.#errors;
+  }
+
+  /** How many nodes there are so far. */
+  get size(): number {
+    return this.#nodes.length;
+  }
+
+  /** Checks the inputs and nodes of a whole graph. */
+  graph({ invokes, nodes }: Graph): void {
+    for (const [invoke, { input }] of invokes.entries()) this.input(input, invoke);
+    for (const node of nodes) this.add(node);
+    if (invokes.length > 1 && invokes.some(({ input }) => 'feeds' in input))
+      this.report('bad_input', 'Feeds can’t be given in a batch of several prompts.');
   }
 
   /** Checks a forward pass's input as far as it needs no tokenizer. */
@@ -137,6 +150,11 @@ export class GraphChecker {
     return check(this, node, id);
   }
 
+  /** Notes that a later trace uses a value, so that this one need not save anything. */
+  use(): void {
+    this.#used = true;
+  }
+
   /** Checks what only the whole graph tells. */
   finish(invokes: number): CheckResult {
     checkInvokes(this, this.#nodes, invokes);
@@ -146,6 +164,7 @@ export class GraphChecker {
     if (
       this.#errors.length === 0 &&
       !this.known.generates &&
+      !this.#used &&
       !this.#nodes.some((node) => node.kind === 'save' || node.kind === 'log')
     ) {
       this.report(

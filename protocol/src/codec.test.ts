@@ -303,6 +303,7 @@ const nodes: { readonly [K in GraphNode['kind']]: fc.Arbitrary<Extract<GraphNode
   call: fc.record({ kind: fc.constant('call'), function: sha256, inputs: list(uint) }),
   member: fc.record({ kind: fc.constant('member'), of: uint, index: uint }),
   apply: fc.record({ kind: fc.constant('apply'), module: name, input: uint }),
+  earlier: fc.record({ kind: fc.constant('earlier'), trace: uint, node: uint, step: maybe(uint) }),
   save: fc.record({ kind: fc.constant('save'), value: uint }),
   log: fc.record({ kind: fc.constant('log'), text: maybe(text), value: maybe(uint) }),
 };
@@ -317,6 +318,7 @@ const error = fc.letrec<{ error: ErrorBody }>((tie) => ({
     message: text,
     retryAfterMs: maybe(uint),
     run: maybe(id),
+    trace: maybe(uint),
     node: maybe(uint),
     path: maybe(text),
     wanted: maybe(text),
@@ -391,19 +393,23 @@ const explanation = fc.record({
 
 type Fields<T extends MessageTable> = { readonly [K in keyof T]: fc.Arbitrary<object> };
 
+const runOptions = maybe(
+  fc.record({ deadlineMs: maybe(fc.integer({ min: 1 })), detach: maybe(fc.constant(true)) }),
+);
 const CLIENT: Fields<typeof clientMessages> = {
   hello: fc.record({ protocol: uint, client: peer, capabilities: list(name) }),
   describe: fc.record({ request: uint, model: name }),
   tokenize: fc.record({ request: uint, model: name, text }),
   detokenize: fc.record({ request: uint, model: name, ids: list(uint) }),
-  run: fc.record({
-    run: id,
-    model: name,
-    graph,
-    options: maybe(
-      fc.record({ deadlineMs: maybe(fc.integer({ min: 1 })), detach: maybe(fc.constant(true)) }),
-    ),
-  }),
+  run: fc.oneof(
+    fc.record({ run: id, model: name, graph, options: runOptions }),
+    fc.record({
+      run: id,
+      model: name,
+      traces: fc.array(fc.record({ graph }), { minLength: 1, maxLength: 3 }),
+      options: runOptions,
+    }),
+  ),
   explain: fc.record({ request: uint, model: name, graph }),
   cancel: fc.record({ run: id }),
   ack: fc.record({ run: id, seq: uint }),
@@ -439,13 +445,21 @@ const SERVER: Fields<typeof serverMessages> = {
     fc.record({ ...ofRun, state: fc.constant('completed' as const), report }),
     fc.record({
       ...ofRun,
+      state: fc.constant('completed' as const),
+      reports: fc.array(fc.record({ state: fc.constant('completed' as const), report }), {
+        minLength: 1,
+        maxLength: 3,
+      }),
+    }),
+    fc.record({
+      ...ofRun,
       state: fc.constant('failed' as const),
       errors: fc.array(error, { minLength: 1, maxLength: 5 }),
       report: maybe(report),
     }),
     fc.record({ ...ofRun, state: fc.constant('cancelled' as const), report: maybe(report) }),
   ),
-  value: fc.record({ ...ofRun, save: uint, value, bytes: uint }),
+  value: fc.record({ ...ofRun, trace: maybe(uint), save: uint, value, bytes: uint }),
   chunk: fc.record({ ...ofRun, save: uint, step: maybe(uint), offset: uint }),
   token: fc.record({ ...ofRun, invoke: maybe(uint), step: uint, id: uint, text }),
   access_error: fc.record({

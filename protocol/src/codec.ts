@@ -1,6 +1,5 @@
 /** Decodes a message against a table of messages, and hands it to the handler of its type. */
 import type * as z from 'zod/mini';
-import { notOffered } from './drafts.ts';
 import { TracewireError } from './errors.ts';
 import { decodeFrame, type Frame } from './frame.ts';
 import type { Handlers, MessageOf, MessageTable } from './messages.ts';
@@ -23,8 +22,6 @@ export function decodeMessage<T extends MessageTable>(
 export function checkFrame<T extends MessageTable>(table: T, { header, payload }: Frame): Decoded<T> {
   const schema = Object.hasOwn(table, header.type) ? table[header.type] : undefined;
   if (!schema) {
-    const draft = notOffered(header);
-    if (draft) throw draft;
     const near = nearest(clip(header.type), Object.keys(table));
     throw new TracewireError({
       code: 'unknown_message',
@@ -35,7 +32,7 @@ export function checkFrame<T extends MessageTable>(table: T, { header, payload }
     });
   }
   const result = schema.safeParse(header, FIRST_FAULT);
-  if (!result.success) throw notOffered(header) ?? badMessage(header, deepestIssue(result.error.issues));
+  if (!result.success) throw badMessage(header, deepestIssue(result.error.issues));
   if (payload.byteLength > 0 && !mayHavePayload(header)) throw strayPayload(header.type, payload.byteLength);
   return { message: result.data as MessageOf<T>, payload };
 }

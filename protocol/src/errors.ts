@@ -199,6 +199,8 @@ export interface ErrorBody {
   readonly message: string;
   readonly retryAfterMs?: number | undefined;
   readonly run?: string | undefined;
+  /** In a run of several traces: the one whose graph it is about. */
+  readonly trace?: number | undefined;
   /** The node in the graph. */
   readonly node?: number | undefined;
   /** A module's path, or the field's for `bad_message`. */
@@ -223,6 +225,7 @@ function bodyOf(code: z.ZodMiniType<ErrorCode>): z.ZodMiniType<ErrorBody> {
     message: text,
     retryAfterMs: z.optional(uint),
     run: z.optional(id),
+    trace: z.optional(uint),
     node: z.optional(uint),
     path: z.optional(text),
     wanted: z.optional(text),

@@ -1,6 +1,7 @@
 /** The tensors that a graph brings along in its message's payload: its invokes' feeds, then its constants. */
 import type { TensorRef } from './fields.ts';
 import type { Graph, Input } from './graph.ts';
+import type { ClientMessage } from './messages.ts';
 import { PayloadReader } from './payload.ts';
 import type { TensorLike } from './tensor.ts';
 
@@ -31,23 +32,45 @@ function compareCodePoints(a: string, b: string): number {
     : (left[at]?.codePointAt(0) ?? 0) - (right[at]?.codePointAt(0) ?? -1);
 }
 
-/** Reads all of them; blobs lie elsewhere. Throws `bad_message` where the payload isn't laid out as section 1.3 says, or holds more. */
+/** Those of one graph. Throws as `tensorsOf` does. */
 export function readGraphTensors(graph: Graph, payload: Uint8Array): GraphTensors {
   const reader = new PayloadReader(payload);
+  const tensors = readGraph(graph, reader, 'graph');
+  reader.end();
+  return tensors;
+}
+
+/**
+ * Those of each trace of a `run` message, one behind the other; blobs lie elsewhere. Throws `bad_message` where the payload isn't laid out as section 1.3 says, or holds more.
+ */
+export function tensorsOf(
+  { graph, traces }: Pick<ClientMessage & { type: 'run' }, 'graph' | 'traces'>,
+  payload: Uint8Array,
+): GraphTensors[] {
+  const reader = new PayloadReader(payload);
+  const tensors = traces
+    ? traces.map((trace, at) => readGraph(trace.graph, reader, `traces.${at}.graph`))
+    : graph
+      ? [readGraph(graph, reader, 'graph')]
+      : [];
+  reader.end();
+  return tensors;
+}
+
+function readGraph(graph: Graph, reader: PayloadReader, path: string): GraphTensors {
   const feeds = graph.invokes.map(
     ({ input }, invoke) =>
       new Map(
         feedsOf(input).map(([name, ref]): [string, TensorLike] => [
           name,
-          reader.tensor(ref, `graph.invokes.${invoke}.input.feeds.${name}`),
+          reader.tensor(ref, `${path}.invokes.${invoke}.input.feeds.${name}`),
         ]),
       ),
   );
   const constants = new Map<number, TensorLike>();
   for (const [id, node] of graph.nodes.entries()) {
     if (node.kind === 'constant' && node.tensor)
-      constants.set(id, reader.tensor(node.tensor, `graph.nodes.${id}.tensor`));
+      constants.set(id, reader.tensor(node.tensor, `${path}.nodes.${id}.tensor`));
   }
-  reader.end();
   return { constants, feeds };
 }

@@ -49,6 +49,14 @@ export type Selection = readonly (number | AxisRange | AxisIndices)[];
 
 export type AttributeValue = number | string | readonly number[];
 
+/** In a run of several traces: the value that a node of an earlier one has, in a step where that has several. */
+export interface EarlierNode {
+  readonly kind: 'earlier';
+  readonly trace: number;
+  readonly node: number;
+  readonly step?: number | undefined;
+}
+
 /** Nodes refer to earlier nodes by their index. */
 export type GraphNode =
   | {
@@ -90,6 +98,7 @@ export type GraphNode =
     }
   | { readonly kind: 'member'; readonly of: number; readonly index: number }
   | { readonly kind: 'apply'; readonly module: string; readonly input: number }
+  | EarlierNode
   | { readonly kind: 'save'; readonly value: number }
   | { readonly kind: 'log'; readonly text?: string | undefined; readonly value?: number | undefined };
 
@@ -112,6 +121,8 @@ export interface Graph {
 export const MAX_NODES = 100_000;
 /** Likewise of invokes. */
 export const MAX_INVOKES = 1024;
+/** Likewise of traces in a run. */
+export const MAX_TRACES = 4096;
 
 const integer = z.int();
 
@@ -211,6 +222,7 @@ const node: z.ZodMiniType<GraphNode> = z.discriminatedUnion('kind', [
   }),
   z.strictObject({ kind: z.literal('member'), of: uint, index: uint }),
   z.strictObject({ kind: z.literal('apply'), module: name, input: uint }),
+  z.strictObject({ kind: z.literal('earlier'), trace: uint, node: uint, step: z.optional(uint) }),
   z.strictObject({ kind: z.literal('save'), value: uint }),
   z.strictObject({
     kind: z.literal('log'),

@@ -5,7 +5,7 @@ import { accessError, errorBody } from './errors.ts';
 import { explanation } from './explanation.ts';
 import { id, name, sha256, uint, utf8, valueRef } from './fields.ts';
 import { generate, generated } from './generate.ts';
-import { graph } from './graph.ts';
+import { graph, MAX_TRACES } from './graph.ts';
 
 const text = utf8(1024 * 1024);
 const peer = z.strictObject({ name, version: name });
@@ -32,6 +32,8 @@ const limits = z.looseObject({
   invokes: z.optional(uint),
   /** Tokens in one pass over several prompts, padding counted; with the capability `invokes`. */
   batchTokens: z.optional(uint),
+  /** Traces in one run; with the capability `sessions`. */
+  traces: z.optional(uint),
   /** How long a run waits for its client to come back; with the capability `resume`. */
   resumeMs: z.optional(uint),
   /** How long an ended detached run is kept; with the capability `detach`. */
@@ -54,6 +56,8 @@ const limits = z.looseObject({
 
 /** Whether a run has its passes to itself, and its bytes are those of a local run, or may share one. */
 const batching = z.enum(['exact', 'shared']);
+/** One of several traces in a run; with the capability `sessions`. */
+const trace = z.strictObject({ graph, generate: z.optional(generate) });
 
 const runOptions = z.strictObject({
   /** Milliseconds from `received` after which the run is cancelled. */
@@ -87,6 +91,15 @@ export const report = z.strictObject({
   generated: z.optional(z.array(generated)),
 });
 
+/** What became of one of several traces; a report where its pass began. */
+export const traceReport = z
+  .strictObject({
+    state: z.enum(['completed', 'failed', 'cancelled']),
+    errors: z.optional(errors.check(z.minLength(1))),
+    report: z.optional(report),
+  })
+  .check(z.refine(hasItsFields, { error: 'wanted the fields of its state, and no others' }));
+
 export const RUN_STATES = ['received', 'queued', 'running', 'completed', 'failed', 'cancelled'] as const;
 
 export const clientMessages = {
@@ -99,13 +112,30 @@ export const clientMessages = {
     model: name,
     ids: z.array(uint).check(z.maxLength(65_536)),
   }),
-  run: z.strictObject({
-    type: z.literal('run'),
-    run: id,
-    model: name,
-    graph,
-    options: z.optional(runOptions),
-  }),
+  run: z
+    .strictObject({
+      type: z.literal('run'),
+      run: id,
+      model: name,
+      /** Either this or `traces`. */
+      graph: z.optional(graph),
+      traces: z.optional(z.array(trace).check(z.minLength(1), z.maxLength(MAX_TRACES))),
+      options: z.optional(runOptions),
+    })
+    .check(
+      z.refine((run) => run.graph !== undefined || run.traces !== undefined, {
+        path: ['graph'],
+        error: 'wanted a map',
+      }),
+      z.refine((run) => run.graph === undefined || run.traces === undefined, {
+        path: ['traces'],
+        error: 'wanted none beside a graph',
+      }),
+      z.refine((run) => run.traces === undefined || run.options?.generate === undefined, {
+        path: ['options', 'generate'],
+        error: 'wanted none beside traces, which have their own',
+      }),
+    ),
   /** With the capability `explain`. */
   explain: z.strictObject({ type: z.literal('explain'), request: uint, model: name, graph }),
   cancel: z.strictObject({ type: z.literal('cancel'), run: id }),
@@ -123,6 +153,8 @@ const ports = z.array(portDescription).check(z.maxLength(64));
 const ofRun = { run: id, seq: uint };
 /** In a run with `generate`, and in no other: which pass it is of. */
 const step = z.optional(uint);
+/** In a run of `traces`, and in no other: which of them it is of. */
+const ofTrace = { trace: z.optional(uint) };
 
 export const serverMessages = {
   welcome: z.strictObject({
@@ -166,20 +198,24 @@ export const serverMessages = {
       warnings: z.optional(errors),
       errors: z.optional(errors.check(z.minLength(1))),
       report: z.optional(report),
+      /** Of a run of `traces`, in place of `report`: one for each, in order. */
+      reports: z.optional(z.array(traceReport).check(z.minLength(1), z.maxLength(MAX_TRACES))),
     })
     .check(z.refine(hasItsFields, { error: 'wanted the fields of its state, and no others' })),
   value: z.strictObject({
     type: z.literal('value'),
     ...ofRun,
+    ...ofTrace,
     save: uint,
     step,
     value: valueRef,
     bytes: uint,
   }),
-  chunk: z.strictObject({ type: z.literal('chunk'), ...ofRun, save: uint, step, offset: uint }),
+  chunk: z.strictObject({ type: z.literal('chunk'), ...ofRun, ...ofTrace, save: uint, step, offset: uint }),
   access_error: z.strictObject({
     type: z.literal('access_error'),
     ...ofRun,
+    ...ofTrace,
     save: uint,
     step,
     error: accessError,
@@ -188,6 +224,7 @@ export const serverMessages = {
   token: z.strictObject({
     type: z.literal('token'),
     ...ofRun,
+    ...ofTrace,
     invoke: z.optional(uint),
     step: uint,
     id: uint,
@@ -196,6 +233,7 @@ export const serverMessages = {
   log: z.strictObject({
     type: z.literal('log'),
     ...ofRun,
+    ...ofTrace,
     node: uint,
     step,
     text: z.optional(utf8(20_000)),
@@ -238,6 +276,7 @@ export type Status = MessageOf<typeof serverMessages, 'status'>;
 export type Limits = Welcome['limits'];
 export type RunOptions = z.infer<typeof runOptions>;
 export type Report = z.infer<typeof report>;
+export type TraceReport = z.infer<typeof traceReport>;
 export type RunState = (typeof RUN_STATES)[number];
 
 /** Fields that a status has with some states only, and those that it must have with one. */
@@ -248,8 +287,11 @@ function hasItsFields(status: {
   readonly warnings?: unknown;
   readonly errors?: unknown;
   readonly report?: unknown;
+  readonly reports?: unknown;
 }): boolean {
-  const { state, position, waitMs, warnings, errors: faults, report: told } = status;
+  const { state, position, waitMs, warnings, errors: faults, report: one, reports } = status;
+  if (one !== undefined && reports !== undefined) return false;
+  const told = one ?? reports;
   if ((position ?? waitMs) !== undefined && state !== 'queued') return false;
   if (warnings !== undefined && state !== 'received') return false;
   if ((faults !== undefined) !== (state === 'failed')) return false;

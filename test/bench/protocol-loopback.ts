@@ -142,7 +142,7 @@ function receiveValue(conversation: Conversation): Promise<void> {
     const ignore = (): void => {};
     let values = 0;
     conversation.run(
-      { model: 'toy', graph: GRAPH, payload: [], saves: [1] },
+      { model: 'toy', traces: [{ graph: GRAPH, saves: [1] }], isSession: false, payload: [] },
       {
         status: ignore,
         value: () => {

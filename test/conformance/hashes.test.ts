@@ -3,12 +3,15 @@ import { createHash } from 'node:crypto';
 import { readFileSync } from 'node:fs';
 import {
   canonicalBytes,
+  type Generate,
   type Graph,
   graphHash,
   graph as graphSchema,
   PayloadReader,
   retryHash,
+  retryHashOfTraces,
   type TensorLike,
+  tensorsOf,
 } from '@tracewire/protocol';
 import { describe, expect, it } from 'vitest';
 
@@ -21,6 +24,13 @@ interface Vectors {
     readonly graph: unknown;
     readonly payload: string;
     readonly hash: string;
+    readonly retryHash: string;
+  }[];
+  readonly sessions: readonly {
+    readonly name: string;
+    readonly means: string;
+    readonly traces: readonly { readonly graph: unknown; readonly generate?: Generate }[];
+    readonly payload: string;
     readonly retryHash: string;
   }[];
 }
@@ -53,6 +63,19 @@ describe('graph hash', () => {
     const pairs = new Set(vectors.graphs.map(({ means, hash }) => `${means} ${hash}`));
     expect(pairs.size).toBe(new Set(vectors.graphs.map(({ means }) => means)).size);
     expect(pairs.size).toBe(new Set(vectors.graphs.map(({ hash }) => hash)).size);
+  });
+});
+
+describe('retry hash of several traces', () => {
+  it.each(vectors.sessions)('of $name', ({ traces: data, payload, retryHash: retry }) => {
+    const traces = data.map(({ graph, generate }) => ({ graph: graphSchema.parse(graph), generate }));
+    const tensors = tensorsOf({ traces }, Buffer.from(payload, 'hex'));
+    const constantOf = (trace: number, node: number): TensorLike => {
+      const tensor = tensors[trace]?.constants.get(node);
+      if (!tensor) throw new Error(`Node ${node} of trace ${trace} is no constant.`);
+      return tensor;
+    };
+    expect(retryHashOfTraces(traces, constantOf)).toBe(retry);
   });
 });
 

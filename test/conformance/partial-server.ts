@@ -230,13 +230,16 @@ class PartialConnection {
         wrong: this.#wrong,
       });
       done.push(partial);
-      return { failed: partial, report: this.#passes(partial, trace, where) };
+      const report = this.#passes(partial, trace, where);
+      return partial.failed
+        ? { state: 'failed', errors: [refusal('operation_failed')], report }
+        : { state: 'completed', report };
     });
     const failed =
       done.every((trace) => trace.failed) ||
       (this.#wrong === 'fails the run with one trace' && done.some((trace) => trace.failed));
-    const rest = session ? { reports: reports.map(({ report }) => report) } : { report: reports[0]?.report };
-    const why = failed ? { errors: [refusal('operation_failed')] } : {};
+    const rest = session ? { reports } : { report: reports[0]?.report };
+    const why = failed ? { errors: [refusal('operation_failed', session ? { trace: 0 } : {})] } : {};
     this.#say({ type: 'status', state: failed ? 'failed' : 'completed', ...rest, ...why });
   }
 
@@ -255,7 +258,7 @@ class PartialConnection {
       if (node.kind === 'earlier') {
         const of =
           Number(node.trace) < index ? traces[Number(node.trace)]?.graph.nodes[Number(node.node)] : undefined;
-        const sound = of && !['save', 'write', 'stop', 'log'].includes(of.kind);
+        const sound = of && node.step === undefined && !['save', 'write', 'stop', 'log'].includes(of.kind);
         return sound || this.#wrong === 'takes a reference to a later trace'
           ? []
           : [refusal('bad_reference', at)];

@@ -14,6 +14,7 @@ export interface PartialNode {
   readonly blob?: { readonly sha256: string; readonly dims: readonly number[] };
   readonly function?: string;
   readonly trace?: number;
+  readonly step?: number;
   readonly node?: number;
 }
 
@@ -205,7 +206,7 @@ export class PartialTrace {
     };
   }
 
-  /** A `Reshape` fails, `ReduceMax` is the largest, all else adds; of one input, it to itself. */
+  /** A `Gather` fails, `ReduceMax` is the largest, all else adds; of one input, it to itself. */
   #operator({ operator, inputs = [] }: PartialNode): Result {
     const values: Worth[] = [];
     for (const input of inputs) {
@@ -214,7 +215,7 @@ export class PartialTrace {
       values.push(result.value);
     }
     const [left = { dims: [], numbers: [] }, right = left] = values;
-    if (operator === 'Reshape') return { error: failure('failed') };
+    if (operator === 'Gather') return { error: failure('failed') };
     if (operator === 'ReduceMax') return { value: { dims: [], numbers: [Math.max(...left.numbers)] } };
     const numbers = left.numbers.map(
       (number, index) => number + (right.numbers[index % right.numbers.length] ?? 0),

@@ -6,13 +6,13 @@ import { readdirSync, readFileSync } from 'node:fs';
 import { setFlagsFromString } from 'node:v8';
 import { runInNewContext } from 'node:vm';
 import {
+  type ClientMessage,
   clientMessages,
   concat,
   decodeMessage,
   ERROR_CODES,
   encodeFrame,
   errorBody,
-  type Graph,
   type Header,
   isRetryable,
   PayloadReader,
@@ -21,6 +21,7 @@ import {
   type TensorData,
   type TensorLike,
   TracewireError,
+  tensorsOf as tensorsOfRun,
   type Value,
   type ValueRef,
 } from '@tracewire/protocol';
@@ -54,7 +55,7 @@ function read(direction: Direction, bytes: Uint8Array): Read {
     direction === 'client' ? decodeMessage(clientMessages, bytes) : decodeMessage(serverMessages, bytes);
   switch (message.type) {
     case 'run':
-      return { message, payload, tensors: constantsOf(message.graph, payload) };
+      return { message, payload, tensors: constantsOf(message, payload) };
     case 'log':
       return { message, payload, tensors: message.value ? tensorsOf(message.value, payload) : [] };
     case 'value':
@@ -68,15 +69,8 @@ function read(direction: Direction, bytes: Uint8Array): Read {
   }
 }
 
-function constantsOf({ nodes }: Graph, payload: Uint8Array): TensorLike[] {
-  const reader = new PayloadReader(payload);
-  const tensors = nodes.flatMap((node, index) =>
-    node.kind === 'constant' && node.tensor
-      ? [reader.tensor(node.tensor, `graph.nodes.${index}.tensor`)]
-      : [],
-  );
-  reader.end();
-  return tensors;
+function constantsOf(message: ClientMessage & { type: 'run' }, payload: Uint8Array): TensorLike[] {
+  return tensorsOfRun(message, payload).flatMap(({ constants }) => [...constants.values()]);
 }
 
 function wholeValue({ value, bytes }: { value: ValueRef; bytes: number }, payload: Uint8Array): TensorLike[] {

@@ -4,7 +4,7 @@
 
 Needs only `msgpack`. `canonical` holds values with their canonical bytes in hex; `graphs` holds graphs as a `run`
 message has them, `payload` being the bytes (hex) of their constants, with the hash and the retry hash. Graphs with
-one `means` are the same, those with another are not.
+one `means` are the same, those with another are not. `sessions` are likewise runs of several traces, with their retry hash.
 """
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ def H(x: Any) -> str:
     return hashlib.sha256(canonical(x)).hexdigest()
 
 
-def digests(nodes: list[dict[str, Any]], payload: bytes) -> list[str]:
+def digests(nodes: list[dict[str, Any]], payload: bytes, traces: list[list[str]] = []) -> list[str]:
     found: list[str] = []
 
     def before(id: int, *, kind: str, place: dict[str, Any] | None = None) -> int:
@@ -72,6 +72,8 @@ def digests(nodes: list[dict[str, Any]], payload: bytes) -> list[str]:
             x = [kind, found[node["of"]], node["index"]]
         elif kind == "apply":
             x = [kind, node["module"], found[node["input"]]]
+        elif kind == "earlier":
+            x = [kind, {"trace": node["trace"], "step": node.get("step")}, traces[node["trace"]][node["node"]]]
         elif kind == "write":
             w = before(id, kind="write", place=place)
             x = [kind, place, w, found[node["value"]], node.get("selection", 0)]
@@ -92,13 +94,23 @@ def digests(nodes: list[dict[str, Any]], payload: bytes) -> list[str]:
     return found
 
 
-def hashes(graph: dict[str, Any], payload: bytes) -> tuple[str, str]:
+def hashes(graph: dict[str, Any], payload: bytes, traces: list[list[str]] = []) -> tuple[str, str]:
     nodes = graph["nodes"]
-    all = digests(nodes, payload)
+    all = digests(nodes, payload, traces)
     acts = sorted(d for d, node in zip(all, nodes) if node["kind"] in ("write", "skip", "stop", "save", "log"))
     hash = H([graph["invokes"], acts])
     named = [[id, d] for id, d in enumerate(all) if nodes[id]["kind"] in ("save", "log")]
     return hash, H([hash, named])
+
+
+def session_hash(traces: list[dict[str, Any]], payload: bytes) -> str:
+    """The retry hash of a run of several traces."""
+    known: list[list[str]] = []
+    entries = []
+    for trace in traces:
+        entries.append([hashes(trace["graph"], payload, known)[1], trace.get("generate", 0)])
+        known.append(digests(trace["graph"]["nodes"], payload, known))
+    return H(entries)
 
 
 # --- the cases ---------------------------------------------------------------------------------------------------
@@ -320,6 +332,43 @@ def cases() -> list[tuple[str, str, list[Any], list[Any], bytes]]:
     return found
 
 
+def sessions() -> list[tuple[str, str, list[Any], bytes]]:
+    """(name, means, traces, payload) of each."""
+    found: list[tuple[str, str, list[Any], bytes]] = []
+
+    def trace(nodes: list[Any], invoke: Any = GPT, **more: Any) -> dict[str, Any]:
+        return {"graph": {"invokes": [invoke], "nodes": nodes}, **more}
+
+    def case(name: str, traces: list[Any], means: str | None = None, payload: bytes = b"") -> None:
+        found.append((name, means or name, traces, payload))
+
+    def earlier(trace: int, node: int, **step: int) -> dict[str, Any]:
+        return {"kind": "earlier", "trace": trace, "node": node, **step}
+
+    h0, h1 = "transformer.h.0", "transformer.h.1"
+    one = trace([read(h0), save(0)])
+    case("one trace", [one])
+    case("two traces alike", [one, one])
+    case("another order", [trace([read(h1), save(0)]), one])
+    case("and the other way", [one, trace([read(h1), save(0)])])
+    patch = trace([earlier(0, 0), write(0, h0), read(h1), save(2)])
+    case("a patch", [one, patch])
+    case("a patch, with a node that nothing needs",
+         [one, trace([earlier(0, 0), write(0, h0), read(h1), save(2), {"kind": "parameter", "name": "w"}])], means="a patch")
+    case("a patch from another trace alike", [one, one, trace([earlier(1, 0), write(0, h0), read(h1), save(2)])])
+    case("a patch from the first of two alike", [one, one, patch])
+    generating = trace([{"kind": "read", "place": place(h0) | {"steps": {"start": 0}}}, save(0)], generate={"maxNewTokens": 3})
+    case("of a generation the second step", [generating, trace([earlier(0, 0, step=1), save(0)])])
+    case("of a generation the third step", [generating, trace([earlier(0, 0, step=2), save(0)])])
+    case("a generation of other options", [generating | {"generate": {"maxNewTokens": 4}}])
+    case("a generation", [generating])
+    literals = Constants()
+    first, second = literals("float32", [1], floats(1.5)), literals("float32", [1], floats(2.5))
+    case("constants in two traces", [trace([first, save(0)]), trace([second, earlier(0, 0), op("Add", 0, 1), save(2)])],
+         payload=literals.payload)
+    return found
+
+
 def main() -> None:
     parser = argparse.ArgumentParser()
     parser.add_argument("--out", type=Path, required=True)
@@ -330,15 +379,25 @@ def main() -> None:
         hash, retry = hashes(graph, payload)
         case = {"name": name, "means": means, "graph": graph, "payload": payload.hex()}
         graphs.append(case | {"hash": hash, "retryHash": retry})
-    by_hash: dict[str, set[str]] = {}
-    for case in graphs:
-        by_hash.setdefault(case["hash"], set()).add(case["means"])
-    assert all(len(means) == 1 for means in by_hash.values()), "two meanings have one hash"
-    assert len(by_hash) == len({case["means"] for case in graphs}), "one meaning has two hashes"
+    def check(cases: list[dict[str, Any]], field: str) -> dict[str, set[str]]:
+        by_hash: dict[str, set[str]] = {}
+        for case in cases:
+            by_hash.setdefault(case[field], set()).add(case["means"])
+        assert all(len(means) == 1 for means in by_hash.values()), "two meanings have one hash"
+        assert len(by_hash) == len({case["means"] for case in cases}), "one meaning has two hashes"
+        return by_hash
+
+    by_hash = check(graphs, "hash")
+    runs = []
+    for name, means, traces, payload in sessions():
+        case = {"name": name, "means": means, "traces": traces, "payload": payload.hex()}
+        runs.append(case | {"retryHash": session_hash(traces, payload)})
+    check(runs, "retryHash")
     canonicals = [{"value": value, "bytes": canonical(value).hex()} for value in VALUES]
     lines = lambda items: ",\n".join("    " + json.dumps(item, ensure_ascii=True) for item in items)
-    out.write_text(f'{{\n  "canonical": [\n{lines(canonicals)}\n  ],\n  "graphs": [\n{lines(graphs)}\n  ]\n}}\n')
-    print(f"{len(canonicals)} values, {len(graphs)} graphs with {len(by_hash)} meanings")
+    parts = {"canonical": canonicals, "graphs": graphs, "sessions": runs}
+    out.write_text("{\n" + ",\n".join(f'  "{name}": [\n{lines(part)}\n  ]' for name, part in parts.items()) + "\n}\n")
+    print(f"{len(canonicals)} values, {len(graphs)} graphs with {len(by_hash)} meanings, {len(runs)} sessions")
 
 
 if __name__ == "__main__":

@@ -38,6 +38,9 @@ const ATTRIBUTE = {
   ],
 };
 
+/** What is said of fields together, which the validator can't tell: a run has one graph or several traces. */
+const TOGETHER = { run: { oneOf: [{ required: ['graph'] }, { required: ['traces'] }] } };
+
 /** Every file's text by its path in the folder. @returns {Map<string, string>} */
 export function schemaFiles() {
   for (const [id, schema] of Object.entries(SHARED)) {
@@ -66,7 +69,8 @@ function textOf(type, id, words, schema) {
   });
   const description = `The header of the message \`${type}\`, ${words} (PROTOCOL.md, section 2).`;
   // The only definition that has no name of its own is the tuple in a value.
-  const text = JSON.stringify({ $schema, $id: id, title: type, description, ...rest }, null, 2);
+  const together = Object.hasOwn(TOGETHER, type) ? TOGETHER[/** @type {keyof typeof TOGETHER} */ (type)] : {};
+  const text = JSON.stringify({ $schema, $id: id, title: type, description, ...rest, ...together }, null, 2);
   return `${text.replaceAll('__schema0', 'tuple')}\n`;
 }
 

@@ -193,7 +193,8 @@ function traceOnce(link: HostLink, { name }: ModelDescription): Promise<void> {
       token: nothing,
       log: nothing,
     };
-    link.run('doctor', { graph, payload: new Uint8Array() }, events, nothing);
+    const work = { traces: [{ graph }], isSession: false, payload: new Uint8Array() };
+    link.run('doctor', work, events, nothing);
   });
 }
 

@@ -105,14 +105,14 @@ export class PlainPeer {
   }
 
   /** Sends a run and gives all that comes of it. */
-  async run(fields: Fields, payload?: Uint8Array): Promise<PlainRun> {
-    const run = newRunId();
-    this.send({ type: 'run', run, model: this.#model, ...fields }, payload);
+  async run(fields: Fields, payload?: Uint8Array, { acks = true } = {}): Promise<PlainRun> {
+    const { run = newRunId(), ...rest } = fields;
+    this.send({ type: 'run', run, model: this.#model, ...rest }, payload);
     const heard: Heard[] = [];
     for (;;) {
       const next = await this.next('a message of the run', (header) => header['run'] === run);
       const { type, seq, state } = next.header;
-      if (type !== 'error') this.#number(run, seq, heard.length);
+      if (type !== 'error') this.#number(run, seq, heard.length, acks);
       const value = heard.at(-1);
       if (type === 'chunk' && value) value.payload = Buffer.concat([value.payload, next.payload]);
       heard.push(next);
@@ -120,9 +120,9 @@ export class PlainPeer {
     }
   }
 
-  #number(run: string, seq: unknown, before: number): void {
+  #number(run: unknown, seq: unknown, before: number, acks: boolean): void {
     if (seq !== before + 1) throw new Mismatch(`seq ${before + 1}`, brief(seq));
-    this.send({ type: 'ack', run, seq });
+    if (acks) this.send({ type: 'ack', run, seq });
   }
 
   #receive(bytes: Uint8Array): void {

@@ -104,6 +104,7 @@ const STRETCHES: readonly Stretch[] = [
   [372, 372, 'server', 'resume'],
   [390, 392, 'client'],
   [393, 395, 'server'],
+  [396, 404, 'server', 'sessions'],
   [410, 411, 'server', 'blobs'],
   [412, 414, 'server', 'functions'],
   [416, 417, 'client', 'blobs'],

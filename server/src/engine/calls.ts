@@ -9,52 +9,60 @@ import type { RunListener, RunOutcome } from './outcomes.ts';
 /** A function by its hash. */
 export type FunctionOf = (sha256: string) => FunctionBody | undefined;
 
-export interface Expanded {
+export interface Expanded<T> {
+  readonly traces: readonly T[];
+  /** A listener for a trace's ids as they are now. */
+  listen(trace: number, listener: RunListener): RunListener;
+  outcome<O extends RunOutcome>(trace: number, outcome: O): O;
+  /** The client's id of a trace's node. */
+  origin(trace: number, id: number): number;
+}
+
+interface Expandable {
   readonly graph: Graph;
   readonly constants: ReadonlyMap<number, TensorLike>;
-  /** A listener for the expanded graph's ids. */
-  listen(listener: RunListener): RunListener;
-  outcome(outcome: RunOutcome): RunOutcome;
-  /** The client's id of a node. */
-  origin(id: number): number;
 }
 
 /**
- * The graph without functions. What is left of a `call` joins the function's results: its `inputs` are these, and its
+ * The traces of a run without functions. What is left of a `call` joins the function's results: its `inputs` are these, and its
  * value is the only one, or the tuple of them (`sourceOf` in operations.ts).
  */
-export function expandCalls(
-  graph: Graph,
-  constants: ReadonlyMap<number, TensorLike>,
+export function expandTraces<T extends Expandable>(
+  traces: readonly T[],
   functionOf: FunctionOf,
-): Expanded {
-  if (!graph.nodes.some(({ kind }) => kind === 'call')) {
+): Expanded<T> {
+  if (!traces.some(({ graph }) => graph.nodes.some(({ kind }) => kind === 'call')))
     return {
-      graph,
-      constants,
-      listen: (listener) => listener,
-      outcome: (outcome) => outcome,
-      origin: (id) => id,
+      traces,
+      listen: (_, listener) => listener,
+      outcome: (_, outcome) => outcome,
+      origin: (_, id) => id,
     };
-  }
-  const { nodes, tensors, origins } = new Expander(graph.nodes, constants, functionOf);
-  const origin = (id: number): number => origins[id] ?? id;
-  const back = (error: ErrorBody): ErrorBody => ({
-    ...error,
-    node: error.node === undefined ? undefined : origin(error.node),
-    cause: error.cause && back(error.cause),
-  });
+  const expanders: Expander[] = [];
+  for (const { graph, constants } of traces)
+    expanders.push(new Expander(graph.nodes, constants, functionOf, [...expanders]));
+  const origin = (trace: number, id: number): number => expanders[trace]?.origins[id] ?? id;
+  const back = (error: ErrorBody, within: number): ErrorBody => {
+    const trace = error.trace ?? within;
+    const node = error.node === undefined ? undefined : origin(trace, error.node);
+    return { ...error, node, cause: error.cause && back(error.cause, trace) };
+  };
   return {
-    graph: { invokes: graph.invokes, nodes },
-    constants: tensors,
-    listen: (listener) => ({
-      value: (save, value, step) => listener.value(origin(save), value, step),
-      accessError: (save, error, step) => listener.accessError(origin(save), back(error), step),
-      log: (node, text, value, step) => listener.log(origin(node), text, value, step),
+    traces: traces.map((trace, at) => {
+      const { nodes = [], tensors = new Map() } = expanders[at] ?? {};
+      return { ...trace, graph: { invokes: trace.graph.invokes, nodes }, constants: tensors };
+    }),
+    listen: (trace, listener) => ({
+      value: (save, value, step) => listener.value(origin(trace, save), value, step),
+      accessError: (save, error, step) => listener.accessError(origin(trace, save), back(error, trace), step),
+      log: (node, text, value, step) => listener.log(origin(trace, node), text, value, step),
       progress: (done, total) => listener.progress(done, total),
       token: (token) => listener.token(token),
     }),
-    outcome: (outcome) => ({ ...outcome, errors: outcome.errors.map(back) }),
+    outcome: (trace, outcome) => ({
+      ...outcome,
+      errors: outcome.errors.map((error) => back(error, trace)),
+    }),
     origin,
   };
 }
@@ -67,13 +75,16 @@ class Expander {
   /** Where the client's nodes are now. */
   readonly #ids: number[] = [];
   readonly #functionOf: FunctionOf;
+  readonly #earlier: readonly Expander[];
 
   constructor(
     nodes: readonly GraphNode[],
     constants: ReadonlyMap<number, TensorLike>,
     functionOf: FunctionOf,
+    earlier: readonly Expander[],
   ) {
     this.#functionOf = functionOf;
+    this.#earlier = earlier;
     for (const [id, node] of nodes.entries()) {
       const at = this.#add(node.kind === 'call' ? this.#call(node, id) : this.#moved(node), id);
       this.#ids.push(at);
@@ -87,7 +98,7 @@ class Expander {
     return this.nodes.push(node) - 1;
   }
 
-  #at(id: number): number {
+  at(id: number): number {
     return this.#ids[id] ?? -1;
   }
 
@@ -95,7 +106,7 @@ class Expander {
   #call(node: GraphNode & { kind: 'call' }, id: number): GraphNode {
     const body = this.#functionOf(node.function);
     if (!body) throw new Error(`The function ${node.function} is not at hand.`);
-    const values = node.inputs.map((input) => this.#at(input));
+    const values = node.inputs.map((input) => this.at(input));
     for (const inner of body.nodes) {
       const value = this.#add(
         renumbered(inner, (of) => values[of] ?? -1),
@@ -110,9 +121,10 @@ class Expander {
 
   /** A member of a call is that result alone, so that the others need not be computed. */
   #moved(node: GraphNode): GraphNode {
-    if (node.kind !== 'member') return renumbered(node, (id) => this.#at(id));
-    const of = this.nodes[this.#at(node.of)];
-    if (of?.kind !== 'call') return renumbered(node, (id) => this.#at(id));
+    if (node.kind === 'earlier') return { ...node, node: this.#earlier[node.trace]?.at(node.node) ?? -1 };
+    if (node.kind !== 'member') return renumbered(node, (id) => this.at(id));
+    const of = this.nodes[this.at(node.of)];
+    if (of?.kind !== 'call') return renumbered(node, (id) => this.at(id));
     return { ...of, inputs: of.inputs.slice(node.index, node.index + 1) };
   }
 }

@@ -2,6 +2,7 @@
 import {
   batchFault,
   checkGraph,
+  checkTraces,
   type ErrorBody,
   type Explanation,
   type Generate,
@@ -19,7 +20,7 @@ import {
   TracewireError,
   toErrorBody,
 } from '@tracewire/protocol';
-import { expandCalls, type FunctionOf } from './calls.ts';
+import { expandTraces, type FunctionOf } from './calls.ts';
 import { execute } from './execute.ts';
 import { explainPlan } from './explain.ts';
 import { sizesOf } from './feeds.ts';
@@ -35,6 +36,17 @@ import { onnxRuntime } from './runtime/ort.ts';
 import type { Runtime, RuntimeOptions } from './runtime/runtime.ts';
 import type { SegmentSpec } from './segment.ts';
 import { SegmentCache } from './segment-cache.ts';
+import {
+  type Among,
+  type PassInput,
+  refuseSession,
+  runSession,
+  type SessionOutcome,
+  sessionOutcome,
+  type TraceOutcome,
+  type TraceRunner,
+  type TraceWork,
+} from './session.ts';
 import { Tokenizer } from './tokenizer.ts';
 
 /** How much of re-cut segments stays loaded beside the blocks: a part of the weights' bytes, within bounds. */
@@ -113,56 +125,80 @@ export class Engine {
     listener: RunListener,
     isCancelled: () => boolean,
     feeds: readonly ReadonlyMap<string, TensorLike>[] = [],
-    options?: Generate,
+    generate?: Generate,
     functionOf: FunctionOf = () => undefined,
   ): Promise<RunOutcome> {
+    const trace = { graph, constants, feeds, generate };
+    const [faults = []] = this.#faults([trace], functionOf);
+    if (faults.length > 0) return bare(this.#refuse(trace, listener, 'failed', faults));
+    const expanded = expandTraces([trace], functionOf);
+    const [work = trace] = expanded.traces;
+    const outcome = await this.#trace(work, {
+      listener: expanded.listen(0, listener),
+      isCancelled,
+      constants: work.constants,
+    });
+    return bare(expanded.outcome(0, outcome));
+  }
+
+  /** Runs several traces in order, as `run` does one; what a later one takes of an earlier one stays here. */
+  async runSession(
+    traces: readonly TraceWork[],
+    listenerOf: (trace: number) => RunListener,
+    isCancelled: () => boolean,
+    functionOf: FunctionOf = () => undefined,
+  ): Promise<SessionOutcome> {
+    const runner: TraceRunner = {
+      intermediateBytes: this.#limits.intermediateBytes,
+      input: (trace) => this.#input(trace),
+      plan: (graph, { lengths }, earlier, alone) => this.#plan(graph, lengths, earlier, alone),
+      run: (trace, among) => this.#trace(trace, among),
+      refuse: (...refused) => this.#refuse(...refused),
+    };
+    const faults = this.#faults(traces, functionOf);
+    if (faults.some((errors) => errors.length > 0)) return refuseSession(traces, faults, runner, listenerOf);
+    const expanded = expandTraces(traces, functionOf);
+    const listen = (trace: number): RunListener => expanded.listen(trace, listenerOf(trace));
+    const outcomes = await runSession(expanded.traces, runner, listen, isCancelled);
+    return sessionOutcome(outcomes.map((outcome, trace) => expanded.outcome(trace, outcome)));
+  }
+
+  #faults(traces: readonly TraceWork[], functionOf: FunctionOf): ErrorBody[][] {
+    const results = checkTraces(traces, this.#index, {
+      constant: (trace, node) => traces[trace]?.constants.get(node),
+      function: checked(functionOf),
+      limits: this.#limits,
+    });
+    return traces.map(({ graph, generate }, trace) => [
+      ...(generate ? generateFaults(graph, generate, this.description) : []),
+      ...(results[trace]?.errors ?? []),
+    ]);
+  }
+
+  async #trace(trace: TraceWork, among: Among): Promise<TraceOutcome> {
     const begun = performance.now();
+    const { intermediateBytes = this.#limits.intermediateBytes, prepared, ...rest } = among;
+    const { graph, generate } = trace;
     try {
-      const faults = options ? generateFaults(graph, options, this.description) : [];
-      const { errors } = checkGraph(graph, this.#index, {
-        constant: (node) => constants.get(node),
-        limits: this.#limits,
-        generates: options !== undefined,
-        function: checked(functionOf),
-      });
-      if (faults.length + errors.length > 0)
-        return this.#refuse(graph, listener, [...faults, ...errors], options);
-      const expanded = expandCalls(graph, constants, functionOf);
       const pass = {
-        graph: expanded.graph,
+        ...rest,
+        graph,
         model: this.#model,
         segments: this.#segments,
         operations: this.#operations,
-        constants: expanded.constants,
-        listener: expanded.listen(listener),
-        isCancelled,
         savedBytes: this.#limits.savedBytes,
-        intermediateBytes: this.#limits.intermediateBytes,
+        intermediateBytes,
       };
-      if (options) {
-        const { report, ...end } = await this.#generate(pass, options);
-        const told = { ...report, milliseconds: performance.now() - begun };
-        return expanded.outcome({ ...ending(end), report: told });
+      if (generate) {
+        const { report, ...end } = await this.#generate(pass, generate);
+        return { ...ending(end), report: { ...report, milliseconds: performance.now() - begun } };
       }
-      const given = feeds[0] ?? new Map<string, TensorLike>();
-      const rows = graph.invokes.map(({ input }) => this.#idsOf(input, given));
-      const fed = given.size > 0 ? sizesOf(given, this.#model.types) : undefined;
-      const lengths = fed ? [fed.sequence] : rows.map((row) => row.length);
-      this.#checkTogether(lengths);
-      const plan = planRun(expanded.graph, this.#model, rows.length * Math.max(...lengths));
-      const { ran, ...end } = await execute({
-        ...pass,
-        plan,
-        lengths,
-        sizes: fed,
-        feeds: fed
-          ? this.#model.feeds.make(rows[0] ?? [], fed, given)
-          : this.#model.feeds.make(padRows(rows), sizesTogether(lengths)),
-      });
-      const report = this.#report(plan, ran, lengths, performance.now() - begun);
-      return expanded.outcome({ ...ending(end), report });
+      const input = prepared?.input ?? this.#input(trace);
+      const plan = prepared?.plan ?? this.#plan(graph, input.lengths, [], true);
+      const { ran, ...end } = await execute({ ...pass, ...input, plan });
+      return { ...ending(end), report: this.#report(plan, ran, input.lengths, performance.now() - begun) };
     } catch (thrown) {
-      return this.#refuse(graph, listener, [toErrorBody(thrown)], options);
+      return this.#refuse(trace, among.listener, 'failed', [toErrorBody(thrown)], among.takenBytes);
     }
   }
 
@@ -186,7 +222,7 @@ export class Engine {
       const rows = graph.invokes.map(({ input }) => this.#idsOf(input, new Map()));
       const lengths = rows.map((row) => row.length);
       this.#checkTogether(lengths);
-      const plan = planRun(graph, this.#model, Math.max(...lengths), true);
+      const plan = planRun(graph, this.#model, Math.max(...lengths), { apart: true });
       const { ran, error, cancelled } = await execute({
         graph,
         firsts,
@@ -242,12 +278,13 @@ export class Engine {
       const fed = given.size > 0 ? sizesOf(given, this.#model.types) : undefined;
       const lengths = fed ? [fed.sequence] : rows.map((row) => row.length);
       this.#checkTogether(lengths);
-      const expanded = expandCalls(graph, constants, functionOf);
-      const plan = planRun(expanded.graph, this.#model, rows.length * Math.max(...lengths));
+      const expanded = expandTraces([{ graph, constants }], functionOf);
+      const [work = { graph }] = expanded.traces;
+      const plan = planRun(work.graph, this.#model, rows.length * Math.max(...lengths));
       const tokens = lengths.reduce((sum, length) => sum + length, 0);
-      const { origin } = expanded;
+      const origin = (node: number): number => expanded.origin(0, node);
       const explanation = explainPlan({
-        graph: expanded.graph,
+        graph: work.graph,
         plan,
         model: this.#model,
         tokens,
@@ -259,6 +296,25 @@ export class Engine {
     } catch (thrown) {
       return { errors: [toErrorBody(thrown)] };
     }
+  }
+
+  #input({ graph, feeds }: TraceWork): PassInput {
+    const given = feeds[0] ?? new Map<string, TensorLike>();
+    const rows = graph.invokes.map(({ input }) => this.#idsOf(input, given));
+    const { feeds: maker, types } = this.#model;
+    if (given.size > 0) {
+      const sizes = sizesOf(given, types);
+      return { lengths: [sizes.sequence], sizes, feeds: maker.make(rows[0] ?? [], sizes, given) };
+    }
+    const lengths = rows.map((row) => row.length);
+    this.#checkTogether(lengths);
+    return { lengths, feeds: maker.make(padRows(rows), sizesTogether(lengths)) };
+  }
+
+  #plan(graph: Graph, lengths: readonly number[], earlier: readonly Graph[], alone: boolean): Plan {
+    // One that has work in common with others runs in the parts that they run in.
+    const tokens = alone ? lengths.length * Math.max(...lengths) : Number.POSITIVE_INFINITY;
+    return planRun(graph, this.#model, tokens, { earlier });
   }
 
   #generate(
@@ -288,18 +344,22 @@ export class Engine {
     }
   }
 
-  #refuse(graph: Graph, listener: RunListener, errors: RunOutcome['errors'], options?: Generate): RunOutcome {
+  /** Gives all saves of a trace that doesn't run their access errors. */
+  #refuse(
+    { graph, generate }: TraceWork,
+    listener: RunListener,
+    state: 'failed' | 'cancelled',
+    errors: RunOutcome['errors'],
+    takenBytes = 0,
+  ): TraceOutcome {
     const [cause] = errors;
-    if (options) {
-      neverBegan(graph, listener, cause);
-      return { state: 'failed', errors, report: undefined };
-    }
+    const why = state === 'cancelled' ? 'was cancelled' : `failed${cause ? `: ${cause.message}` : '.'}`;
+    if (generate) neverBegan(graph, listener, cause);
     for (const [id, node] of graph.nodes.entries()) {
-      if (node.kind !== 'save') continue;
-      const message = `${NEVER_SET} The run failed${cause ? `: ${cause.message}` : '.'}`;
-      listener.accessError(id, { code: 'failed', message, node: id, cause });
+      if (generate || node.kind !== 'save') continue;
+      listener.accessError(id, { code: state, message: `${NEVER_SET} The run ${why}`, node: id, cause });
     }
-    return { state: 'failed', errors, report: undefined };
+    return { state, errors, report: undefined, takenBytes };
   }
 
   #report(
@@ -362,11 +422,18 @@ export class Engine {
   }
 }
 
+/** Without what only the session asks. */
+function bare({ state, errors, report }: RunOutcome): RunOutcome {
+  return { state, errors, report };
+}
+
 function ending({
   error,
   cancelled,
-}: Pick<GenerationResult, 'error' | 'cancelled'>): Omit<RunOutcome, 'report'> {
-  return { state: error ? 'failed' : cancelled ? 'cancelled' : 'completed', errors: error ? [error] : [] };
+  takenBytes,
+}: Pick<GenerationResult, 'error' | 'cancelled' | 'takenBytes'>): Omit<TraceOutcome, 'report'> {
+  const state = error ? 'failed' : cancelled ? 'cancelled' : 'completed';
+  return { state, errors: error ? [error] : [], takenBytes };
 }
 
 function segmentBudget({ graph }: Model): number {

@@ -28,6 +28,7 @@ import { cut, type Part, partOf, paste, sizesAlone } from './rows.ts';
 import type { SegmentSpec } from './segment.ts';
 import type { SegmentCache } from './segment-cache.ts';
 import { checkFits, writeSelection } from './selection.ts';
+import type { SharedPass } from './shared-work.ts';
 import type { PlannedWrite, ValueKey } from './versions.ts';
 
 export interface Execution {
@@ -54,6 +55,10 @@ export interface Execution {
   readonly savedBytes: number;
   /** Most bytes of all operators' results. */
   readonly intermediateBytes: number;
+  /** Saves whose values stay here, for later traces, and so count for nothing. */
+  readonly held?: ReadonlySet<number> | undefined;
+  /** What other traces of the session have computed, and wait for. */
+  readonly shared?: SharedPass | undefined;
   /** Bytes that earlier passes have saved. */
   readonly takenBytes?: number | undefined;
   /**
@@ -106,7 +111,8 @@ class Executor {
 
   async run(): Promise<ExecutionResult> {
     const { plan, listener, isCancelled } = this.#execution;
-    const total = plan.steps.filter((step) => step.kind === 'segment').length;
+    const { shared } = this.#execution;
+    const total = plan.steps.filter((step) => step.kind === 'segment' && runs(shared, step)).length;
     let error: ErrorBody | undefined;
     let cancelled = false;
     for (const step of plan.steps) {
@@ -114,6 +120,7 @@ class Executor {
       if (cancelled) break;
       try {
         if (step.kind === 'moment') await this.#moment(step);
+        else if (!runs(shared, step)) this.#take(step);
         else {
           await this.#segment(step);
           listener.progress(this.#ran.length, total);
@@ -143,11 +150,23 @@ class Executor {
     return firsts.length === 1 ? 0 : firsts.findLastIndex((first) => first <= node);
   }
 
-  async #segment({ spec, feeds, fetches }: PlannedSegment): Promise<void> {
-    const segment = await this.#execution.segments.get(spec);
+  async #segment(step: PlannedSegment): Promise<void> {
+    const { spec, feeds, fetches } = step;
+    const { segments, shared } = this.#execution;
+    const segment = await segments.get(spec);
     const inputs = new Map([...feeds].map(([name, key]) => [name, this.#at(key)]));
-    for (const [name, tensor] of await segment.run(inputs, fetches)) this.#environment.set(name, tensor);
+    const wanted = shared?.fetches(step) ?? fetches;
+    for (const [name, tensor] of await segment.run(inputs, wanted)) {
+      this.#environment.set(name, tensor);
+      shared?.made(step, name, tensor);
+    }
     this.#ran.push(spec);
+  }
+
+  /** What another trace's run of the same segment on the same values gave. */
+  #take(step: PlannedSegment): void {
+    for (const [name, tensor] of this.#execution.shared?.taken(step) ?? [])
+      this.#environment.set(name, tensor);
   }
 
   async #moment({ reads, operations, deliveries, writes }: Moment): Promise<void> {
@@ -214,7 +233,7 @@ class Executor {
   }
 
   #deliver(id: number): void {
-    const { graph, listener, savedBytes } = this.#execution;
+    const { graph, listener, savedBytes, held } = this.#execution;
     const node = graph.nodes[id];
     if (node?.kind === 'log') {
       if (this.#inheritFailure(id)) listener.log(id, failedLog(node.text, this.#failures.get(id)), undefined);
@@ -228,6 +247,7 @@ class Executor {
       return;
     }
     const value = this.#value(node.value);
+    if (held?.has(id)) return listener.value(id, value);
     const bytes = valueBytes(value);
     const run = this.#runOf(id);
     const taken = this.#saved[run] ?? 0;
@@ -277,7 +297,8 @@ class Executor {
   #pasted(write: PlannedWrite): TensorLike {
     const { place, of, before, after } = write;
     const found = this.#at(before);
-    const whole = this.#execution.plan.inPlace.has(after) ? found : { ...found, data: found.data.slice() };
+    const mayChange = this.#execution.plan.inPlace.has(after) && !this.#execution.shared;
+    const whole = mayChange ? found : { ...found, data: found.data.slice() };
     const part = this.#partOf(of, place);
     paste(
       whole,
@@ -360,6 +381,10 @@ class Executor {
     if (picked === undefined) throw new Error(`Node ${id} has no member ${member}.`);
     return picked;
   }
+}
+
+function runs(shared: SharedPass | undefined, step: PlannedSegment): boolean {
+  return shared?.runs(step) ?? true;
 }
 
 /** Whoever waits for a log should hear that its value failed, too. */

@@ -42,12 +42,17 @@ export interface Generation
     | 'savedBytes'
     | 'intermediateBytes'
     | 'graph'
+    | 'held'
+    | 'failures'
+    | 'takenBytes'
   > {
-  /** Of the graph's constants, by node. */
-  readonly constants: ReadonlyMap<number, TensorLike>;
+  /** Of the graph's constants, by node, and of what earlier traces made. */
+  readonly constants: ReadonlyMap<number, Value>;
   /** The prompt. */
   readonly ids: readonly number[];
   readonly options: Generate;
+  /** The traces before it in a session. */
+  readonly earlier?: readonly Graph[] | undefined;
   textOf(ids: readonly number[]): string;
 }
 
@@ -56,6 +61,8 @@ export interface GenerationResult {
   readonly error: ErrorBody | undefined;
   /** All but the time. */
   readonly report: Omit<Report, 'milliseconds'>;
+  /** Bytes that have been saved so far. */
+  readonly takenBytes: number;
 }
 
 /** Every save has had its outcomes when it returns. */
@@ -89,7 +96,7 @@ class Generator {
   readonly #outcomes: Outcomes;
   /** Values of nodes that later steps use, the constants among them. */
   readonly #values: Map<number, Value>;
-  readonly #failures = new Map<number, ErrorBody>();
+  readonly #failures: Map<number, ErrorBody>;
   readonly #seen: Set<number>;
   readonly #text: TokenText;
   readonly #ends: ReadonlySet<number>;
@@ -98,7 +105,7 @@ class Generator {
   #cache: ReadonlyMap<string, TensorLike> | undefined;
   /** Tokens that the cache holds. */
   #past = 0;
-  #takenBytes = 0;
+  #takenBytes: number;
   #tokens = 0;
   #began = 0;
   readonly #sums = { modulesRun: 0, modulesTotal: 0, segmentsRun: 0, segmentsTotal: 0 };
@@ -110,6 +117,8 @@ class Generator {
     this.#passes = new PassGraphs(graph);
     this.#outcomes = new Outcomes(graph, true);
     this.#values = new Map(constants);
+    this.#failures = new Map(generation.failures);
+    this.#takenBytes = generation.takenBytes ?? 0;
     this.#seen = new Set(ids);
     this.#text = new TokenText((tokens) => generation.textOf(tokens));
     this.#ends = new Set(options.stopTokens ?? model.description.endOfText);
@@ -144,6 +153,7 @@ class Generator {
     return {
       cancelled: last.cancelled === true,
       error: last.error,
+      takenBytes: this.#takenBytes,
       report: {
         ...this.#sums,
         tokens: this.#past,
@@ -157,10 +167,11 @@ class Generator {
 
   /** One pass; gives the model's outputs by name, or none where a stop kept it from coming to them. */
   async #pass(ids: readonly number[]) {
-    const { model, segments, operations, isCancelled, savedBytes, intermediateBytes } = this.#generation;
+    const { model, segments, operations, isCancelled, savedBytes, intermediateBytes, held, earlier } =
+      this.#generation;
     const step = this.#began;
     const pass = this.#passes.at(step);
-    const plan = this.#plans.get(pass) ?? planRun(pass.graph, model, ids.length);
+    const plan = this.#plans.get(pass) ?? planRun(pass.graph, model, ids.length, { earlier });
     this.#plans.set(pass, plan);
     this.#began += 1;
     let outputs: ReadonlyMap<string, TensorLike> | undefined;
@@ -185,6 +196,7 @@ class Generator {
       isCancelled,
       savedBytes,
       intermediateBytes,
+      held,
       takenBytes: this.#takenBytes,
     });
     this.#takenBytes = result.takenBytes;

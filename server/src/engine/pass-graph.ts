@@ -24,6 +24,11 @@ export interface PassGraph {
 /** In place of a node that doesn't act; nothing that acts looks at its tensor. */
 const ABSENT: GraphNode = { kind: 'constant', tensor: { dtype: 'float32', dims: [], offset: 0, length: 0 } };
 
+/** Whether a node's value is there before the first pass. */
+function isGiven(node: GraphNode | undefined): boolean {
+  return node?.kind === 'constant' || node?.kind === 'earlier';
+}
+
 export class PassGraphs {
   readonly #graph: Graph;
   /** What is of no step, such as a parameter, is computed in the first and kept. */
@@ -59,17 +64,13 @@ export class PassGraphs {
     const steps = this.#steps[id] ?? 0;
     return (node ? operandsOf(node) : []).filter((operand) => {
       const step = this.#steps[operand];
-      return (
-        nodes[operand]?.kind !== 'constant' &&
-        typeof step === 'number' &&
-        stepFrom(steps, step + 1) !== undefined
-      );
+      return !isGiven(nodes[operand]) && typeof step === 'number' && stepFrom(steps, step + 1) !== undefined;
     });
   }
 
   #make(step: number): PassGraph {
     const acts = (id: number): boolean => hasStep(this.#steps[id] ?? 0, step);
-    const nodes = this.#graph.nodes.map((node, id) => (acts(id) || node.kind === 'constant' ? node : ABSENT));
+    const nodes = this.#graph.nodes.map((node, id) => (acts(id) || isGiven(node) ? node : ABSENT));
     nodes.push({ kind: 'read', place: { module: '', port: 'output' } });
     const outputs = nodes.push({ kind: 'log', value: nodes.length - 1 }) - 1;
     const kept = new Map<number, number>();

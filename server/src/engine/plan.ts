@@ -78,12 +78,20 @@ export interface RunEnd {
   readonly stoppedAfter: string | undefined;
 }
 
+/** What else there is beside a pass's graph. */
+interface Among {
+  /** The invokes are runs that know nothing of each other. */
+  readonly apart?: boolean;
+  /** The traces before it in a session. */
+  readonly earlier?: readonly Graph[] | undefined;
+}
+
 /**
- * `tokens` is how many the pass takes in, padding included. `apart`: the invokes are runs that know nothing of each other. Throws `no_hook` for a write that could not act on all that use
+ * `tokens` is how many the pass takes in, padding included. Throws `no_hook` for a write that could not act on all that use
  * the value, `unset` where what must run needs an output that a skip left without a value. The graph has been checked.
  */
-export function planRun(graph: Graph, model: Model, tokens: number, apart = false): Plan {
-  return new Planner(graph, model, tokens, apart).plan();
+export function planRun(graph: Graph, model: Model, tokens: number, among: Among = {}): Plan {
+  return new Planner(graph, model, tokens, among).plan();
 }
 
 class Planner {
@@ -93,10 +101,12 @@ class Planner {
   readonly #reach: Reach;
   /** Whether a value holds more than what one invoke sees of it. */
   readonly #batched: boolean;
+  readonly #earlier: readonly Graph[];
 
   readonly #runs: number;
 
-  constructor(graph: Graph, model: Model, tokens: number, apart: boolean) {
+  constructor(graph: Graph, model: Model, tokens: number, { apart = false, earlier = [] }: Among) {
+    this.#earlier = earlier;
     this.#nodes = graph.nodes;
     this.#model = model;
     this.#tokens = tokens;
@@ -162,7 +172,9 @@ class Planner {
   #asWrites(hook: Hook): WriteHook[] {
     const node = this.#nodes[hook.node];
     if (node?.kind === 'write') return [{ ...hook, value: valuesAt(hook)[0] ?? '' }];
-    return node?.kind === 'skip' ? skipWrites(hook, tupleLength(node.value, this.#nodes, this.#model)) : [];
+    return node?.kind === 'skip'
+      ? skipWrites(hook, tupleLength(node.value, this.#nodes, this.#model, this.#earlier))
+      : [];
   }
 
   #moments(
@@ -200,7 +212,7 @@ class Planner {
       const index = Math.max(0, ...operandsOf(node).map((operand) => momentOf.get(operand) ?? 0));
       momentOf.set(id, index);
       if (delivers(node)) moments[index]?.deliveries.push(id);
-      else if (node.kind !== 'constant') moments[index]?.operations.push(id);
+      else if (node.kind !== 'constant' && node.kind !== 'earlier') moments[index]?.operations.push(id);
     }
   }
 
@@ -282,9 +294,16 @@ function refuseUnset(why: string | undefined): void {
 }
 
 /** How many values a tuple has that a node gives; undefined for one tensor. */
-function tupleLength(id: number, nodes: readonly GraphNode[], model: Model): number | undefined {
+function tupleLength(
+  id: number,
+  nodes: readonly GraphNode[],
+  model: Model,
+  earlier: readonly Graph[],
+): number | undefined {
   const node = nodes[id];
   if (node?.kind === 'call') return node.inputs.length > 1 ? node.inputs.length : undefined;
+  if (node?.kind === 'earlier')
+    return tupleLength(node.node, earlier[node.trace]?.nodes ?? [], model, earlier);
   if (node?.kind === 'operator') {
     const count = operatorFacts(node.operator)?.outputs.length ?? 1;
     return count > 1 ? count : undefined;
@@ -350,12 +369,13 @@ const draft = (boundary: number): MomentDraft => ({
   writes: [],
 });
 
-/** What runs is always the first so many of a plan's segments; each pass of a generation asks of the same. */
+/** Each pass of a generation asks of the same segments. */
 function remembered(count: Plan['modulesRun']): Plan['modulesRun'] {
-  const counts = new Map<number, number>();
+  const counts = new Map<string, number>();
   return (ran) => {
-    const known = counts.get(ran.length) ?? count(ran);
-    counts.set(ran.length, known);
+    const key = ran.map(({ from }) => from).join();
+    const known = counts.get(key) ?? count(ran);
+    counts.set(key, known);
     return known;
   };
 }

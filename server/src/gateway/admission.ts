@@ -4,21 +4,24 @@
  */
 import {
   type ClientMessage,
-  checkGraph,
+  checkTraces,
   type ErrorBody,
-  type Graph,
   nearest,
+  ofTrace,
   type ReadFunction,
-  readGraphTensors,
+  type TraceGraph,
   TracewireError,
+  tensorsOf,
   toErrorBody,
+  tracesOf,
 } from '@tracewire/protocol';
-import { checkBatch } from './batch.ts';
+import { batchFaults } from './batch.ts';
 import type { KeyBlobs } from './blobs/key-blobs.ts';
 import { blobFaults, smallBlob } from './blobs/named-blobs.ts';
 import { checkGeneration } from './generation.ts';
 import type { ServedModel } from './served-model.ts';
 import type { Services } from './services.ts';
+import { checkCounts } from './session.ts';
 
 /** A refusal with all its errors; a single one is a `TracewireError`. */
 export class Refusal extends Error {
@@ -36,28 +39,40 @@ export function errorsOf(thrown: unknown): ErrorBody[] {
 
 /** The run's warnings. Throws a `Refusal` or a `TracewireError`. */
 export function checkRun(
-  { graph, options, model: name }: Pick<ClientMessage & { type: 'run' }, 'graph' | 'options' | 'model'>,
+  message: Pick<ClientMessage & { type: 'run' }, 'graph' | 'traces' | 'options' | 'model'>,
   payload: Uint8Array,
   { models, limits, functions }: Pick<Services, 'models' | 'limits' | 'functions'>,
   blobs: KeyBlobs,
 ): readonly ErrorBody[] {
-  const model = findModel(models, name);
+  const { description, index } = findModel(models, message.model);
   const functionOf = (sha256: string): ReadFunction | undefined => functions.of(sha256, blobs);
-  checkNodes(graph, limits.nodes, functionOf);
-  checkBatch(graph, limits);
-  const { constants } = readGraphTensors(graph, payload);
-  const faults = [
-    ...checkGeneration(graph, options?.generate, model.description),
+  const traces = tracesOf(message);
+  checkCounts(message, limits, functionOf);
+  const ofEach = (of: (trace: TraceGraph, at: number) => readonly ErrorBody[]): ErrorBody[] =>
+    traces.flatMap((trace, at) => of(trace, at).map((body) => (message.traces ? ofTrace(body, at) : body)));
+  refuse(ofEach(({ graph }) => batchFaults(graph, limits)));
+  const tensors = tensorsOf(message, payload);
+  const faults = ofEach(({ graph, generate }) => [
+    ...checkGeneration(graph, generate, description),
     ...blobFaults(graph, blobs),
-  ];
-  const { errors, warnings } = checkGraph(graph, model.index, {
-    constant: (node) => constants.get(node) ?? smallBlob(graph, node, blobs),
+  ]);
+  const results = checkTraces(traces, index, {
+    constant: (trace, node) => {
+      const graph = traces[trace]?.graph;
+      return tensors[trace]?.constants.get(node) ?? (graph && smallBlob(graph, node, blobs));
+    },
     function: functionOf,
     limits,
-    generates: options?.generate !== undefined,
   });
-  if (faults.length + errors.length > 0) throw new Refusal([...faults, ...errors].slice(0, 100));
-  return warnings;
+  refuse([...faults, ...ofEach((_, at) => results[at]?.errors ?? [])]);
+  return ofEach((_, at) => results[at]?.warnings ?? []).slice(0, MOST_ERRORS);
+}
+
+/** As a message takes. */
+const MOST_ERRORS = 100;
+
+function refuse(errors: readonly ErrorBody[]): void {
+  if (errors.length > 0) throw new Refusal(errors.slice(0, MOST_ERRORS));
 }
 
 /** The model of that name. Throws `unknown_model`. */
@@ -70,25 +85,5 @@ export function findModel(models: ReadonlyMap<string, ServedModel>, name: string
     code: 'unknown_model',
     message: `This server has no model ${JSON.stringify(name)}. ${hint}`,
     nearest: near,
-  });
-}
-
-/** A call counts as what its function holds. */
-function checkNodes(
-  { nodes }: Graph,
-  most: number,
-  functionOf: (sha256: string) => ReadFunction | undefined,
-): void {
-  let count = nodes.length;
-  for (const node of nodes.length <= most ? nodes : [])
-    if (node.kind === 'call') count += functionOf(node.function)?.body?.nodes.length ?? 0;
-  if (count <= most) return;
-  const inside = count > nodes.length ? `, those of its functions among them` : '';
-  throw new TracewireError({
-    code: 'bad_message',
-    message: `The graph has ${count} nodes${inside}; this server takes at most ${most}.`,
-    path: 'graph.nodes',
-    wanted: `at most ${most} nodes`,
-    got: String(count),
   });
 }

@@ -18,13 +18,10 @@ export class Assembly {
     this.#bytes = payload.byteLength;
   }
 
-  get save(): number {
-    return this.#event.save;
-  }
-
-  /** In a generation. */
-  get step(): number | undefined {
-    return this.#event.step;
+  /** What it is the value of. */
+  get at(): Pick<ValueEvent, 'trace' | 'save' | 'step'> {
+    const { trace, save, step } = this.#event;
+    return { trace, save, step };
   }
 
   get complete(): boolean {
@@ -37,9 +34,11 @@ export class Assembly {
   }
 
   /** Throws when the host breaks its own table; the link then gives the host up. */
-  add({ save, step, offset }: ChunkEvent, payload: Uint8Array): void {
+  add({ trace, save, step, offset }: ChunkEvent, payload: Uint8Array): void {
+    const event = this.#event;
+    const same = trace === event.trace && save === event.save && step === event.step;
     const fits = this.#bytes + payload.byteLength <= this.#event.bytes;
-    if (save !== this.save || step !== this.step || offset !== this.#bytes || !fits) {
+    if (!same || offset !== this.#bytes || !fits) {
       throw new TracewireError({ code: 'internal', message: 'The host sent a chunk out of order.' });
     }
     this.#parts.push(payload);
@@ -48,11 +47,13 @@ export class Assembly {
 
   /** What the client gets: the `value`, then its chunks. */
   messages(): { readonly message: RunMessage; readonly payload: Uint8Array }[] {
-    const { save, step, value, bytes } = this.#event;
+    const { trace, save, step, value, bytes } = this.#event;
     let offset = 0;
     return this.#parts.map((payload, index) => {
       const message: RunMessage =
-        index === 0 ? { type: 'value', save, step, value, bytes } : { type: 'chunk', save, step, offset };
+        index === 0
+          ? { type: 'value', trace, save, step, value, bytes }
+          : { type: 'chunk', trace, save, step, offset };
       offset += payload.byteLength;
       return { message, payload };
     });

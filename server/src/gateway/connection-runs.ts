@@ -2,19 +2,18 @@
  * What one connection does with the runs of its key: takes new ones in or refuses them, follows known ones, passes
  * cancels and acks on, and leaves its runs when it ends.
  */
-import { type ClientMessage, TracewireError } from '@tracewire/protocol';
+import { type ClientMessage, TracewireError, tracesOf } from '@tracewire/protocol';
 import { checkRun } from './admission.ts';
-import { batchField } from './batch.ts';
-import { blobField, namedBlobs } from './blobs/named-blobs.ts';
+import { namedBlobs } from './blobs/named-blobs.ts';
 import type { Peer } from './connection.ts';
 import { contentOf } from './content.ts';
-import { generationField } from './generation.ts';
 import type { Follower, KeptRun } from './kept-run.ts';
 import type { KeyRuns } from './key-runs.ts';
 import { QUEUE_RETRY_MS, RETAINED_RUNS, retainedBytes } from './limits.ts';
 import { mustOffer } from './offered.ts';
 import { Patience } from './patience.ts';
 import type { Services } from './services.ts';
+import { fieldsOfCapabilities } from './session.ts';
 import type { Batching } from './sharing.ts';
 
 type Client<K extends ClientMessage['type']> = Extract<ClientMessage, { type: K }>;
@@ -54,15 +53,8 @@ export class ConnectionRuns implements Follower {
 
   /** Throws what refuses the run; nothing of it is kept then. */
   begin(message: Client<'run'>, payload: Uint8Array): void {
+    for (const [capability, field] of fieldsOfCapabilities(message)) this.#mustOffer(capability, field);
     const detached = message.options?.detach === true;
-    if (detached) this.#mustOffer('detach', 'options.detach');
-    const batch = batchField(message.graph);
-    if (batch !== undefined) this.#mustOffer('invokes', batch);
-    if (message.options?.batching !== undefined) this.#mustOffer('batching', 'options.batching');
-    const steps = generationField(message);
-    if (steps !== undefined) this.#mustOffer('generation', steps);
-    const blob = blobField(message.graph);
-    if (blob) this.#mustOffer(...blob);
     const known = this.#runs.get(message.run);
     if (known) return this.#retry(known, message, payload);
     this.#mustNotDrain();
@@ -71,7 +63,7 @@ export class ConnectionRuns implements Follower {
     const warnings = this.#check(message, payload);
     model.mustHaveRoom();
     if (detached) this.#runs.mustTakeDetached();
-    const hashes = namedBlobs(message.graph);
+    const hashes = new Set(tracesOf(message).flatMap(({ graph }) => [...namedBlobs(graph)]));
     const run = this.#runs.add({
       message,
       payload,

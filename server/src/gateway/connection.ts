@@ -176,7 +176,7 @@ export class Connection {
 
   #welcome(capabilities: string[], shared: ReadonlySet<string>): void {
     const { version, epoch, models, limits } = this.#gateway;
-    const { resumeMs, retainMs, invokes, batchTokens, blobBytes, blobMs, ...rest } = limits;
+    const { resumeMs, retainMs, invokes, batchTokens, traces, blobBytes, blobMs, ...rest } = limits;
     this.#send({
       type: 'welcome',
       protocol: PROTOCOL_VERSION,
@@ -190,6 +190,7 @@ export class Connection {
         ...rest,
         invokes: shared.has('invokes') ? invokes : undefined,
         batchTokens: shared.has('invokes') ? batchTokens : undefined,
+        traces: shared.has('sessions') ? traces : undefined,
         resumeMs: shared.has('resume') ? resumeMs : undefined,
         retainMs: shared.has('detach') ? retainMs : undefined,
         blobBytes: shared.has('blobs') ? blobBytes : undefined,
@@ -223,12 +224,13 @@ export class Connection {
 }
 
 /** What a server with these limits offers beyond the page's core (PROTOCOL.md, sections 2.4 and 6). */
-function capabilitiesOf({ resumeMs, retainMs, invokes, blobBytes }: Limits): string[] {
+function capabilitiesOf({ resumeMs, retainMs, invokes, traces, blobBytes }: Limits): string[] {
   return [
     ...(resumeMs === undefined ? [] : ['resume']),
     ...(retainMs === undefined || resumeMs === undefined ? [] : ['detach']),
     ...(invokes === undefined ? [] : ['invokes', 'batching']),
     'generation',
+    ...(traces === undefined ? [] : ['sessions']),
     ...(blobBytes === undefined ? [] : ['blobs', 'functions']),
     'explain',
   ];

@@ -3,19 +3,24 @@ import { hash } from 'node:crypto';
 import {
   type ClientMessage,
   canonicalBytes,
-  readGraphTensors,
-  retryHash,
+  retryHashOfTraces,
   type TensorLike,
+  tensorsOf,
+  tracesOf,
 } from '@tracewire/protocol';
 
 type RunMessage = Extract<ClientMessage, { type: 'run' }>;
 
 /** The graph must be sound. The payload is not kept: the string stands for it. */
-export function contentOf({ model, graph, options = {} }: RunMessage, payload: Uint8Array): string {
-  const { constants, feeds } = readGraphTensors(graph, payload);
-  const constantOf = (node: number): TensorLike => present(constants.get(node), `constant ${node}`);
-  const feedOf = (invoke: number, name: string): TensorLike => present(feeds[invoke]?.get(name), name);
-  const content = [model, options, retryHash(graph, constantOf, sha256, feedOf)];
+export function contentOf(message: RunMessage, payload: Uint8Array): string {
+  const { model, options = {} } = message;
+  const tensors = tensorsOf(message, payload);
+  const constantOf = (trace: number, node: number): TensorLike =>
+    present(tensors[trace]?.constants.get(node), `constant ${node}`);
+  const feedOf = (trace: number, invoke: number, name: string): TensorLike =>
+    present(tensors[trace]?.feeds[invoke]?.get(name), name);
+  const traces = retryHashOfTraces(tracesOf(message), constantOf, sha256, feedOf);
+  const content = [model, options, message.traces ? 'session' : 'trace', traces];
   return Buffer.from(sha256(canonicalBytes(content))).toString('hex');
 }
 

@@ -1,5 +1,5 @@
 /** What a host is to the gateway: how one is started, what it is told, and what it tells. */
-import type { Generate, Graph, Handlers, MessageOf, Transport } from '@tracewire/protocol';
+import type { Graph, Handlers, MessageOf, TraceGraph, Transport } from '@tracewire/protocol';
 import type { hostCommands, hostEvents } from '../host/messages.ts';
 
 /** A host that has just been started; nothing has been sent to it. */
@@ -21,15 +21,18 @@ export type Tokens = Pick<MessageOf<typeof hostEvents, 'tokens'>, 'ids' | 'token
 
 /** What a host is given to run. */
 export interface Work {
-  readonly graph: Graph;
-  readonly generate?: Generate | undefined;
+  /** Of a session all; of any other run its one. */
+  readonly traces: readonly TraceGraph[];
+  readonly isSession: boolean;
   readonly payload: Uint8Array;
   /** The files of the blobs that the graph names. */
   readonly blobs?: readonly { readonly sha256: string; readonly path: string }[] | undefined;
 }
 
 /** What a host is given to explain. */
-export type Question = Pick<Work, 'graph' | 'payload' | 'blobs'>;
+export interface Question extends Pick<Work, 'payload' | 'blobs'> {
+  readonly graph: Graph;
+}
 
 /** The host's events of a run go to the run itself. */
 export type RunEvents = Pick<

@@ -82,13 +82,14 @@ export class HostLink {
   /** One pass at a time. `ended` is called after `events.done`; a loss of the host ends the run too. */
   run(
     id: string,
-    { graph, payload, generate, blobs = [] }: Work,
+    { traces, isSession, payload, blobs = [] }: Work,
     events: RunEvents,
     ended: () => void,
   ): void {
     this.#pass = { id, runs: new Map([[id, events]]), ended };
     const files = blobs.length > 0 ? [...blobs] : undefined;
-    this.#send({ type: 'run', run: id, graph, generate, blobs: files }, [payload]);
+    const work = isSession ? { traces: [...traces] } : { ...traces[0] };
+    this.#send({ type: 'run', run: id, ...work, blobs: files } as HostCommand, [payload]);
   }
 
   /** Several runs in one pass. `ended` is called when all are done; or none is, and `apart` with what kept the pass from it. */
@@ -102,7 +103,9 @@ export class HostLink {
       {
         type: 'run_together',
         run: id,
-        runs: runs.map(({ id, work: { graph, payload } }) => ({ run: id, graph, bytes: payload.byteLength })),
+        runs: runs.flatMap(({ id, work: { traces, payload } }) =>
+          traces.map(({ graph }) => ({ run: id, graph, bytes: payload.byteLength })),
+        ),
       },
       joinPayloads(runs.map(({ work }) => work.payload)),
     );

@@ -2,7 +2,7 @@
  * One run as its key keeps it (PROTOCOL.md, section 2.4): which connection follows it, how long it waits for its client
  * without one, how long a detached one stays after its end, and its deadline. What happens in the run is run.ts's.
  */
-import { type ClientMessage, type ErrorBody, encodeFrame, type Limits } from '@tracewire/protocol';
+import { type ClientMessage, type ErrorBody, encodeFrame, type Limits, tracesOf } from '@tracewire/protocol';
 import type { Work } from './host-handle.ts';
 import type { Log } from './log.ts';
 import type { Meter } from './meter.ts';
@@ -111,7 +111,7 @@ export class KeptRun {
       lane,
       model: model.name,
       meter,
-      work: { graph: message.graph, payload, blobs, generate: message.options?.generate },
+      work: { traces: tracesOf(message), isSession: message.traces !== undefined, payload, blobs },
       share: shared ? shareOf(message, model.index) : undefined,
       outbox: this.#outbox,
       logBytes: this.#keeping.limits.savedBytes,

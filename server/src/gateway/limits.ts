@@ -21,6 +21,8 @@ export const DEFAULT_LIMITS = {
   /** A pass whose activations fill the memory: rows, and tokens in all rows. */
   invokes: 64,
   batchTokens: 4096,
+  /** A run that holds the model for long before others have their turn. */
+  traces: 512,
   /** Clients that are lost and never come back. */
   resumeMs: 60_000,
   /** Results that nobody fetches. */

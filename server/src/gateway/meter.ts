@@ -8,7 +8,8 @@ export interface EndedRun {
   readonly queuedMs: number;
   /** Milliseconds from `running` to the end; undefined for a run that never ran. */
   readonly ranMs: number | undefined;
-  readonly report: Report | undefined;
+  /** Of its passes that began: one, or of a session one for each trace. */
+  readonly reports: readonly Report[];
 }
 
 export interface Meter {

@@ -48,13 +48,14 @@ export class Metrics implements Meter {
     return this.#registry.metrics();
   }
 
-  runEnded({ model, state, queuedMs, ranMs, report }: EndedRun): void {
+  runEnded({ model, state, queuedMs, ranMs, reports }: EndedRun): void {
     this.#runs.inc({ model, state });
     this.#queue.observe({ model }, queuedMs / 1000);
     if (ranMs !== undefined) this.#run.observe({ model }, ranMs / 1000);
-    if (!report) return;
-    this.#ran.inc({ model }, report.modulesRun);
-    this.#skipped.inc({ model }, report.modulesTotal - report.modulesRun);
+    for (const { modulesRun, modulesTotal } of reports) {
+      this.#ran.inc({ model }, modulesRun);
+      this.#skipped.inc({ model }, modulesTotal - modulesRun);
+    }
   }
 
   passBegan(model: string, runs: number): void {

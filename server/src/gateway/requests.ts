@@ -3,7 +3,7 @@ import { type ClientMessage, type ServerMessage, TracewireError } from '@tracewi
 import { checkRun, errorsOf, Refusal } from './admission.ts';
 import { batchField } from './batch.ts';
 import { type KeyBlobs, unknownBlob } from './blobs/key-blobs.ts';
-import { blobField, namedBlobs } from './blobs/named-blobs.ts';
+import { blobFields, namedBlobs } from './blobs/named-blobs.ts';
 import { OPEN_REQUESTS, QUEUE_RETRY_MS } from './limits.ts';
 import { mustOffer } from './offered.ts';
 import type { Services } from './services.ts';
@@ -55,10 +55,9 @@ export class Requests {
   /** Throws what would refuse the run; the host finds the rest. */
   explain({ request, model, graph }: Client<'explain'>, payload: Uint8Array): void {
     this.#mustOffer('explain', 'type');
-    const batch = batchField(graph);
+    const batch = batchField(graph, 'graph');
     if (batch !== undefined) this.#mustOffer('invokes', batch);
-    const blob = blobField(graph);
-    if (blob) this.#mustOffer(...blob);
+    for (const [capability, path] of blobFields(graph, 'graph')) this.#mustOffer(capability, path);
     this.#mustBeFree(request);
     const served = this.#gateway.model(model);
     checkRun({ graph, model }, payload, this.#gateway, this.#blobs);

@@ -3,7 +3,7 @@ import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import { WAITING_RUNS } from './limits.ts';
 import { begin, give, refusals, runOf, seqs, states } from './testing/runs.ts';
 import { settle, type TestClient } from './testing/test-client.ts';
-import { floats, type Toy, toy } from './testing/toy.ts';
+import { floats, type Toy, TWO_SAVES, toy } from './testing/toy.ts';
 
 beforeEach(() => {
   vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout'] });
@@ -286,10 +286,7 @@ describe('runs that wait', () => {
 });
 
 describe('a second run message', () => {
-  const LOGGED = {
-    ...runOf('a').graph,
-    nodes: [...runOf('a').graph.nodes, { kind: 'log' as const, text: 'x' }],
-  };
+  const LOGGED = { ...TWO_SAVES, nodes: [...TWO_SAVES.nodes, { kind: 'log' as const, text: 'x' }] };
 
   it('with the same content is a retry: answered from the first message on, and run once', async () => {
     const server = await toy();

@@ -14,6 +14,7 @@ import {
   type RunState,
   type Status,
   stepNeverCame,
+  type TraceReport,
 } from '@tracewire/protocol';
 import type { hostEvents } from '../host/messages.ts';
 import { Assembly } from './assembly.ts';
@@ -29,7 +30,19 @@ type FinalState = Extract<RunState, 'completed' | 'failed' | 'cancelled'>;
 interface Ending {
   readonly errors?: readonly ErrorBody[] | undefined;
   readonly report?: Report | undefined;
+  /** Of a session, in place of it. */
+  readonly reports?: readonly TraceReport[] | undefined;
 }
+
+/** What one trace still owes. */
+interface Owing {
+  readonly outcomes: Outcomes;
+  /** Those of a generation so far; undefined for one pass. */
+  tokens: number | undefined;
+}
+
+/** What an outcome is of. */
+type At = Pick<HostEvent<'access_error'>, 'trace' | 'save' | 'step'>;
 
 export interface RunOptions {
   /** The client's id; the outbox puts it on every message. */
@@ -68,9 +81,9 @@ export class Run implements RunEvents {
   #assembly: Assembly | undefined;
   readonly #received = performance.now();
   #begun: number | undefined;
-  readonly #outcomes: Outcomes;
-  /** Those of a generation so far; undefined for a run of one pass. */
-  #tokens: number | undefined;
+  /** By trace; a run that is no session has one. */
+  readonly #owing: readonly Owing[];
+  readonly #isSession: boolean;
   #share: Share | undefined;
   /** Nodes whose logs have come from a shared pass: one that didn't go through tells them again alone. */
   readonly #logged = new Set<number>();
@@ -82,9 +95,12 @@ export class Run implements RunEvents {
     this.outbox = options.outbox;
     this.#options = options;
     this.#work = options.work;
-    const { graph, generate } = options.work;
-    this.#outcomes = new Outcomes(graph, generate !== undefined);
-    this.#tokens = generate && 0;
+    const { traces, isSession } = options.work;
+    this.#isSession = isSession;
+    this.#owing = traces.map(({ graph, generate }) => ({
+      outcomes: new Outcomes(graph, generate !== undefined),
+      tokens: generate && 0,
+    }));
     this.#share = options.share;
   }
 
@@ -152,55 +168,59 @@ export class Run implements RunEvents {
     this.#sendWhole();
   }
 
-  access_error({ save, step, error }: HostEvent<'access_error'>): void {
-    this.#accessError(save, error, step);
+  access_error({ error, ...at }: HostEvent<'access_error'>): void {
+    this.#accessError(at, error);
   }
 
-  token({ step, id, text }: HostEvent<'token'>): void {
-    if (this.ended || this.#tokens !== step) return;
-    this.#tokens += 1;
-    this.outbox.push({ type: 'token', step, id, text });
+  token({ trace, step, id, text }: HostEvent<'token'>): void {
+    const owing = this.#owing[trace ?? 0];
+    if (this.ended || owing?.tokens !== step) return;
+    owing.tokens = step + 1;
+    this.outbox.push({ type: 'token', trace, step, id, text });
   }
 
-  log({ node, step, text, value }: HostEvent<'log'>, payload: Uint8Array): void {
+  log({ trace, node, step, text, value }: HostEvent<'log'>, payload: Uint8Array): void {
     if (this.ended || this.#logged.has(node)) return;
     if (this.#share) this.#logged.add(node);
     const { outbox } = this;
     const { byteLength } = payload;
     if (outbox.heldBytes + byteLength <= this.#options.logBytes && outbox.hasRoom(byteLength)) {
-      outbox.push({ type: 'log', node, step, text, value }, payload);
+      outbox.push({ type: 'log', trace, node, step, text, value }, payload);
     } else {
       const note = `(${byteLength} bytes left out: the run holds too much unread)`;
-      outbox.push({ type: 'log', node, step, text: text === undefined ? note : `${text} ${note}` });
+      outbox.push({ type: 'log', trace, node, step, text: text === undefined ? note : `${text} ${note}` });
     }
   }
 
-  done({ state, errors, report }: HostEvent<'done'>): void {
-    this.finish(state, { errors, report });
+  done({ state, errors, report, reports }: HostEvent<'done'>): void {
+    this.finish(state, { errors, report, reports });
   }
 
   /** Ends the run once: outcomes for the saves that have none, then the terminal status. */
-  finish(state: FinalState, { errors, report }: Ending = {}): void {
+  finish(state: FinalState, { errors, report, reports }: Ending = {}): void {
     if (this.ended) return;
     this.#work = undefined;
     this.#assembly = undefined;
     const ending = this.#judged(state, errors ?? []);
-    const began = report?.steps ?? this.#stepsBegun;
-    for (const missing of this.#outcomes.missing(began)) {
-      const { save, step, came } = missing;
-      const why = 'for the run did not go on';
-      const of = ending.missing(save);
-      this.#accessError(save, came ? of : stepNeverCame(missing, began, { why, cause: of.cause }), step);
+    for (const [trace, { outcomes, tokens }] of this.#owing.entries()) {
+      const began = (reports?.[trace]?.report ?? report)?.steps ?? this.#stepsBegun(tokens);
+      for (const missing of outcomes.missing(began)) {
+        const { save, step, came } = missing;
+        const why = 'for the run did not go on';
+        const of = ending.missing(save);
+        const error = came ? of : stepNeverCame(missing, began, { why, cause: of.cause });
+        this.#accessError({ trace: this.#isSession ? trace : undefined, save, step }, error);
+      }
     }
     const failed = ending.state === 'failed' ? { errors: ending.errors.slice(0, 100) } : {};
-    this.#enter(ending.state, { ...failed, report });
-    this.#measure(ending.state, report);
+    this.#enter(ending.state, { ...failed, report, reports: reports && [...reports] });
+    this.#measure(ending.state, report ? [report] : (reports ?? []).flatMap((of) => of.report ?? []));
     this.#options.ended(ending.state, ending.errors);
   }
 
   /** After each token of a generation, where the host can say no more. */
-  get #stepsBegun(): number {
-    return this.#begun === undefined ? 0 : (this.#tokens ?? 0) + 1;
+  #stepsBegun(tokens: number | undefined): number {
+    return this.#begun === undefined ? 0 : (tokens ?? 0) + 1;
   }
 
   /** How the run ends, whatever the host says of it once it was cancelled or has expired. */
@@ -220,24 +240,31 @@ export class Run implements RunEvents {
     if (!assembly?.complete) return;
     this.#assembly = undefined;
     if (!this.#options.hasRoom(assembly.bytes)) {
-      return this.#accessError(assembly.save, noRoom(assembly.save), assembly.step);
+      return this.#accessError(assembly.at, noRoom(assembly.at.save));
     }
-    if (this.ended || !this.#outcomes.take(assembly.save, assembly.step)) return;
+    if (this.ended || !this.#take(assembly.at)) return;
     this.#options.meter.valueBytes(this.#options.model, assembly.bytes);
     for (const { message, payload } of assembly.messages()) this.outbox.push(message, payload);
   }
 
-  #measure(state: FinalState, report: Report | undefined): void {
+  #measure(state: FinalState, reports: readonly Report[]): void {
     const now = performance.now();
     const { model, meter } = this.#options;
     const queuedMs = (this.#begun ?? now) - this.#received;
     const ranMs = this.#begun === undefined ? undefined : now - this.#begun;
-    meter.runEnded({ model, state, queuedMs, ranMs, report });
+    meter.runEnded({ model, state, queuedMs, ranMs, reports });
   }
 
-  #accessError(save: number, error: ErrorBody, step: number | undefined): void {
-    if (this.ended || !this.#outcomes.take(save, step)) return;
-    this.outbox.push({ type: 'access_error', save, step, error });
+  #accessError(at: At, error: ErrorBody): void {
+    if (this.ended || !this.#take(at)) return;
+    const { trace, save, step } = at;
+    this.outbox.push({ type: 'access_error', trace, save, step, error });
+  }
+
+  /** Notes an outcome; false if none is due. */
+  #take({ trace, save, step }: At): boolean {
+    if ((trace === undefined) === this.#isSession) return false;
+    return this.#owing[trace ?? 0]?.outcomes.take(save, step) ?? false;
   }
 
   #enter(state: RunState, fields: Omit<Status, 'type' | 'run' | 'seq' | 'state'>): void {

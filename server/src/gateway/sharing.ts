@@ -33,8 +33,8 @@ export function shareOf(
   { graph, options }: ClientMessage & { type: 'run' },
   index: ModelIndex,
 ): Share | undefined {
-  const [only] = graph.invokes;
-  if (!only || options?.generate !== undefined || !canBeJoined(graph)) return undefined;
+  const [only] = graph?.invokes ?? [];
+  if (!graph || !only || options?.generate !== undefined || !canBeJoined(graph)) return undefined;
   if (!graph.nodes.every((node) => hasRows(node, index))) return undefined;
   return { tokens: tokensOf(only.input), nodes: graph.nodes.length, inside: insideOf(graph.nodes, index) };
 }

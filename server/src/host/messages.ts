@@ -10,6 +10,7 @@ import {
   graph,
   modelDescription,
   report,
+  traceReport,
   valueRef,
 } from '@tracewire/protocol';
 import * as z from 'zod/mini';
@@ -20,6 +21,8 @@ const run = z.string();
 const step = z.optional(uint);
 /** The files of the blobs that a graph names; they stay until the command is done. */
 const blobs = z.optional(z.array(z.strictObject({ sha256: z.string(), path: z.string() })));
+/** In a session, and only there. */
+const trace = z.optional(uint);
 
 /** Gateway → host. A host runs one pass at a time; the gateway sends the next when all its runs are `done`, or it is `apart`. */
 export const hostCommands = {
@@ -42,11 +45,13 @@ export const hostCommands = {
     /** Only says what the model is; nothing is loaded that could run. */
     describeOnly: z.optional(z.literal(true)),
   }),
+  /** Either one graph or, of a session, all. */
   run: z.strictObject({
     type: z.literal('run'),
     run,
-    graph,
+    graph: z.optional(graph),
     generate: z.optional(generate),
+    traces: z.optional(z.array(z.strictObject({ graph, generate: z.optional(generate) }))),
     blobs,
   }),
   /** Several runs in one pass, which has an id of its own; each run's payload in turn, from a multiple of 8 on. */
@@ -68,13 +73,29 @@ export const hostEvents = {
   loaded: z.strictObject({ type: z.literal('loaded'), description: modelDescription }),
   load_failed: z.strictObject({ type: z.literal('load_failed'), error: errorBody }),
   progress: z.strictObject({ type: z.literal('progress'), run, done: uint, total: uint }),
-  value: z.strictObject({ type: z.literal('value'), run, save: uint, step, value: valueRef, bytes: uint }),
-  chunk: z.strictObject({ type: z.literal('chunk'), run, save: uint, step, offset: uint }),
-  access_error: z.strictObject({ type: z.literal('access_error'), run, save: uint, step, error: errorBody }),
-  token: z.strictObject({ type: z.literal('token'), run, step: uint, id: uint, text: z.string() }),
+  value: z.strictObject({
+    type: z.literal('value'),
+    run,
+    trace,
+    save: uint,
+    step,
+    value: valueRef,
+    bytes: uint,
+  }),
+  chunk: z.strictObject({ type: z.literal('chunk'), run, trace, save: uint, step, offset: uint }),
+  access_error: z.strictObject({
+    type: z.literal('access_error'),
+    run,
+    trace,
+    save: uint,
+    step,
+    error: errorBody,
+  }),
+  token: z.strictObject({ type: z.literal('token'), run, trace, step: uint, id: uint, text: z.string() }),
   log: z.strictObject({
     type: z.literal('log'),
     run,
+    trace,
     node: uint,
     step,
     text: z.optional(z.string()),
@@ -87,6 +108,7 @@ export const hostEvents = {
     state: z.enum(['completed', 'failed', 'cancelled']),
     errors: z.optional(z.array(errorBody)),
     report: z.optional(report),
+    reports: z.optional(z.array(traceReport)),
   }),
   /** Last of a pass of several that didn't go through: none of its runs has ended, whatever outcomes they have had. */
   apart: z.strictObject({ type: z.literal('apart'), run, error: z.optional(errorBody) }),

@@ -9,7 +9,7 @@ import {
   type Handlers,
   type MessageOf,
   PayloadWriter,
-  readGraphTensors,
+  tensorsOf,
   toErrorBody,
   type Value,
   valueBytes,
@@ -18,6 +18,7 @@ import type { FunctionOf } from '../engine/calls.ts';
 import { Engine } from '../engine/engine.ts';
 import type { OnProgress } from '../engine/intake/prepare.ts';
 import type { RunListener } from '../engine/outcomes.ts';
+import type { TraceWork } from '../engine/session.ts';
 import { HostBlobs } from './blobs.ts';
 import type { EngineThreadData } from './engine-thread.ts';
 import { joinRuns, payloadsOf } from './join.ts';
@@ -44,7 +45,7 @@ let chunkBytes = 0;
 const handlers: Handlers<typeof hostCommands> = {
   load: (message) => void load(message),
   run: (message, payload) =>
-    void runGraph(message, payload).catch((error: unknown) =>
+    void runWork(message, payload).catch((error: unknown) =>
       send({ type: 'done', run: message.run, state: 'failed', errors: [toErrorBody(error)] }),
     ),
   run_together: ({ run, runs }, payload) =>
@@ -83,24 +84,48 @@ async function load({ type: _, chunkBytes: bytes, describeOnly, ...options }: Lo
   }
 }
 
-async function runGraph(
-  { run, graph, generate, blobs = [] }: RunCommand,
-  payload: Uint8Array,
-): Promise<void> {
+async function runWork(message: RunCommand, payload: Uint8Array): Promise<void> {
+  const { run, graph, generate, traces, blobs = [] } = message;
   if (!engine) return send({ type: 'done', run, state: 'failed', errors: [notLoaded()] });
-  const { constants, feeds } = readGraphTensors(graph, payload);
   const named = kept.of(blobs);
+  const functionOf: FunctionOf = (sha256) => named.function(sha256);
+  const tensors = tensorsOf(message, payload);
+  const works = (traces ?? (graph ? [{ graph, generate }] : [])).map((trace, at): TraceWork => {
+    const { constants, feeds } = tensors[at] ?? NO_TENSORS;
+    return { ...trace, constants: new Map([...constants, ...named.constants(trace.graph)]), feeds };
+  });
+  if (traces) {
+    const outcome = await engine.runSession(
+      works,
+      (trace) => listenerOf(run, trace),
+      isCancelled,
+      functionOf,
+    );
+    const reports = outcome.traces.map(({ state, errors, report }) => ({
+      state,
+      errors: listed(errors),
+      report,
+    }));
+    return send({ type: 'done', run, state: outcome.state, errors: listed(outcome.errors), reports });
+  }
+  const [work] = works;
+  if (!work) throw new Error('a run without a graph');
   const { state, errors, report } = await engine.run(
-    graph,
-    new Map([...constants, ...named.constants(graph)]),
+    work.graph,
+    work.constants,
     listenerOf(run),
     isCancelled,
-    feeds,
+    work.feeds,
     generate,
-    (sha256) => named.function(sha256),
+    functionOf,
   );
-  send({ type: 'done', run, state, errors: errors.length > 0 ? [...errors] : undefined, report });
+  send({ type: 'done', run, state, errors: listed(errors), report });
 }
+
+const NO_TENSORS = { constants: new Map<number, never>(), feeds: [] };
+
+const listed = (errors: readonly ErrorBody[]): ErrorBody[] | undefined =>
+  errors.length > 0 ? errors.slice(0, 100) : undefined;
 
 async function runTogether(
   pass: string,
@@ -115,7 +140,7 @@ async function runTogether(
   const joined = joinRuns(
     runs.map(({ graph }, index) => ({
       graph,
-      constants: readGraphTensors(graph, payloads[index] ?? new Uint8Array()).constants,
+      constants: (tensorsOf({ graph }, payloads[index] ?? new Uint8Array())[0] ?? NO_TENSORS).constants,
     })),
   );
   const names = runs.map(({ run }) => run);
@@ -135,7 +160,7 @@ function explain(
   payload: Uint8Array,
 ): void {
   answer(request, (loaded) => {
-    const { constants, feeds } = readGraphTensors(graph, payload);
+    const [{ constants, feeds } = NO_TENSORS] = tensorsOf({ graph }, payload);
     const named = kept.of(blobs);
     const all = new Map([...constants, ...named.constants(graph)]);
     const functionOf: FunctionOf = (sha256) => named.function(sha256);
@@ -143,19 +168,19 @@ function explain(
   });
 }
 
-function listenerOf(run: string): RunListener {
+function listenerOf(run: string, trace?: number): RunListener {
   return {
-    value: (save, value, step) => sendValue({ run, save, step }, value),
-    accessError: (save, error, step) => send({ type: 'access_error', run, save, step, error }),
-    log: (node, text, value, step) => sendLog({ run, node, step }, text, value),
-    token: (token) => send({ type: 'token', run, ...token }),
+    value: (save, value, step) => sendValue({ run, trace, save, step }, value),
+    accessError: (save, error, step) => send({ type: 'access_error', run, trace, save, step, error }),
+    log: (node, text, value, step) => sendLog({ run, trace, node, step }, text, value),
+    token: (token) => send({ type: 'token', run, trace, ...token }),
     progress: (done, total) => send({ type: 'progress', run, done, total }),
   };
 }
 
 /** Encoded once, here: the gateway rewrites the headers and forwards the payloads. */
 function sendValue(
-  of: Pick<MessageOf<typeof hostEvents, 'value'>, 'run' | 'save' | 'step'>,
+  of: Pick<MessageOf<typeof hostEvents, 'value'>, 'run' | 'trace' | 'save' | 'step'>,
   value: Value,
 ): void {
   const writer = new PayloadWriter();
@@ -168,7 +193,7 @@ function sendValue(
 }
 
 function sendLog(
-  of: Pick<MessageOf<typeof hostEvents, 'log'>, 'run' | 'node' | 'step'>,
+  of: Pick<MessageOf<typeof hostEvents, 'log'>, 'run' | 'trace' | 'node' | 'step'>,
   text: string | undefined,
   value: Value | undefined,
 ): void {

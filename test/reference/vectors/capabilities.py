@@ -1,6 +1,6 @@
 """What the capabilities of section 6 add: messages of a peer that announced them, and wrong ones."""
 
-from vectors.samples import place, run_of, tensor, value_of
+from vectors.samples import REPORT, place, run_of, tensor, value_of
 from vectors.wire import CAPABILITIES, INF, NAN, frame, golden_case, in_hex, pack
 
 HASH = "0123456789abcdef" * 4
@@ -55,6 +55,20 @@ def make_golden():
     good("sessions", "value/trace", "server", value_of(tensor("float32", [1], [2]), trace=1))
     good("sessions", "chunk/trace", "server", {**chunk, "trace": 1})
     good("sessions", "access_error/trace", "server", {**access, "trace": 1})
+    good("sessions", "token/trace", "server", {**token, "trace": 1}, "a trace that generates")
+    good("sessions", "log/trace", "server", {"type": "log", "run": "r1", "seq": 4, "node": 2, "text": "", "trace": 0})
+    cause = {"code": "not_reached", "message": "", "trace": 0, "node": 2}
+    later = {"code": "failed", "message": "", "node": 1, "cause": cause}
+    good("sessions", "access_error/cause", "server", {**access, "trace": 1, "error": later}, "of an earlier trace")
+    refusal = {"type": "error", "run": "r1", "errors": [{"code": "bad_reference", "message": "", "trace": 1, "node": 0}]}
+    good("sessions", "error/trace", "server", refusal)
+    wrong = {"code": "operation_failed", "message": "", "trace": 0}
+    reports = [{"state": "failed", "errors": [wrong]}, {"state": "completed", "report": REPORT}, {"state": "cancelled"}]
+    status = {"type": "status", "run": "r1", "seq": 9}
+    good("sessions", "status/reports", "server", {**status, "state": "completed", "reports": reports}, "one a trace")
+    failed = {**status, "state": "failed", "errors": [wrong], "reports": reports[:1]}
+    good("sessions", "status/reports-failed", "server", failed, "every trace failed")
+    good("sessions", "status/reports-cancelled", "server", {**status, "state": "cancelled", "reports": reports})
 
     good("blobs", "blob", "client", {"type": "blob", "sha256": HASH, "size": 0})
     good("blobs", "blob_chunk", "client", {"type": "blob_chunk", "sha256": HASH, "offset": 1048576})
@@ -110,6 +124,16 @@ def make_rejections():
         bad("sessions", f"traces-{index}", "client", {**run, "traces": traces}, "traces")
     for index, node in enumerate([{}, {"trace": 0}, {"trace": -1, "node": 0}, {"trace": 0, "node": 0, "step": -1}]):
         bad("sessions", f"earlier-{index}", "client", run_of({"kind": "earlier", **node}), "graph.nodes.0")
+    bad("sessions", "traces-and-graph", "client", {**run, "graph": GRAPH, "traces": [{"graph": GRAPH}]}, "traces")
+    neither = {**run, "traces": [{"graph": GRAPH}], "options": {"generate": {"maxNewTokens": 1}}}
+    bad("sessions", "traces-and-generate", "client", neither, "options.generate")
+    status = {"type": "status", "run": "r1", "seq": 9, "state": "completed"}
+    wrong = [[], {}, [{}], [{"state": "completed"}], [{"state": "failed", "report": REPORT}], [{"state": "running"}],
+             [{"state": "cancelled", "errors": [{"code": "cancelled", "message": ""}]}]]  # fmt: skip
+    for index, reports in enumerate(wrong):
+        bad("sessions", f"reports-{index}", "server", {**status, "reports": reports}, "reports")
+    bad("sessions", "reports-and-report", "server", {**status, "report": REPORT, "reports": [{"state": "completed", "report": REPORT}]}, "")
+    bad("sessions", "reports-early", "server", {**status, "state": "running", "reports": [{"state": "cancelled"}]}, "")
     for index, sha256 in enumerate(["", HASH.upper(), HASH[1:], HASH + "\n", 1]):
         bad("blobs", f"blob/sha256-{index}", "client", {"type": "blob", "sha256": sha256, "size": 1}, "sha256")
         bad("functions", f"function/sha256-{index}", "client", {"type": "function", "request": 1, "sha256": sha256}, "sha256")

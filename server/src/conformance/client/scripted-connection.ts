@@ -256,11 +256,15 @@ export class ScriptedConnection {
       this.faults.push('options.detach without the capability');
     const known = this.runs.find(({ id }) => id === message.run);
     if (known) return this.#again(known, message);
-    const { errors } = checkGraph(message.graph, INDEX, {
+    const { run: id, graph } = message;
+    if (!graph) return void this.faults.push('a run of several traces, which no scenario asks for');
+    const { errors } = checkGraph(graph, INDEX, {
       function: (sha256) => this.blobs.function(sha256) ?? PRETENDED,
     });
     for (const error of errors) this.faults.push(`its graph is wrong: ${error.message}`);
-    const run = new ScriptedRun(message, payload, this.limits, (header, bytes) => this.send(header, bytes));
+    const run = new ScriptedRun({ run: id, graph }, payload, this.limits, (header, bytes) =>
+      this.send(header, bytes),
+    );
     this.runs.push(run);
     await (this.#script.run ?? ((plain: ScriptedRun) => plain.answer()))(run, this);
   }

@@ -7,8 +7,8 @@ import {
   PayloadWriter,
   type Place,
   type RunState,
-  readGraphTensors,
   type TensorLike,
+  tensorsOf,
   type Value,
 } from '@tracewire/protocol';
 import { within } from '../mismatch.ts';
@@ -60,7 +60,7 @@ export class ScriptedRun {
     this.graph = run.graph;
     this.#limits = limits;
     this.send = send;
-    this.#constants = readGraphTensors(run.graph, payload).constants;
+    this.#constants = tensorsOf(run, payload)[0]?.constants ?? new Map();
   }
 
   /** The run goes on on another connection: what was sent after `after` is sent again there, by the script. */

@@ -19,13 +19,12 @@ export function namedBlobs({ nodes }: Graph): ReadonlySet<string> {
   );
 }
 
-/** The first field of a graph that only a capability allows, with the capability. */
-export function blobField({ nodes }: Graph): readonly [capability: string, path: string] | undefined {
-  for (const [id, node] of nodes.entries()) {
-    if (node.kind === 'call') return ['functions', `graph.nodes.${id}.kind`];
-    if (node.kind === 'constant' && node.blob) return ['blobs', `graph.nodes.${id}.blob`];
-  }
-  return undefined;
+/** The fields of a graph that only a capability allows, each with the capability; `at` is where the graph stands. */
+export function blobFields({ nodes }: Graph, at: string): [capability: string, path: string][] {
+  return nodes.flatMap((node, id): [string, string][] => {
+    if (node.kind === 'call') return [['functions', `${at}.nodes.${id}.kind`]];
+    return node.kind === 'constant' && node.blob ? [['blobs', `${at}.nodes.${id}.blob`]] : [];
+  });
 }
 
 /** Constants that the key doesn't have as they are named. */
