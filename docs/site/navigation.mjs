@@ -17,6 +17,7 @@ export const NAVIGATION = [
       'tutorials/early-stopping.md',
       'tutorials/logit-lens.md',
       'tutorials/activation-patching.md',
+      'tutorials/sessions.md',
       'tutorials/steering.md',
       'tutorials/generation.md',
       'SAE.md',

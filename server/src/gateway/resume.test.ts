@@ -33,6 +33,7 @@ describe('the welcome', () => {
       'invokes',
       'batching',
       'generation',
+      'sessions',
       'blobs',
       'functions',
       'explain',
