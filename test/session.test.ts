@@ -1,6 +1,7 @@
 /** Sessions end to end, over a socket and in this process: values go on, each trace is for itself, and all is as if alone. */
 import { LanguageModel, type Session, type Tensor, TraceError, ValueNotSetError } from '@tracewire/client';
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
+import { functionBytes, op } from './support/function-file.ts';
 import { startServer, type TestServer } from './support/server.ts';
 import { TcpProxy } from './support/tcp-proxy.ts';
 
@@ -176,6 +177,31 @@ describe.each([
     });
     expect([kept.value.item(), later.value.item()]).toEqual([0, 0]);
     await edited.close();
+  });
+
+  it('calls functions in its traces, and hands on what one gave', async () => {
+    const twice = model.fn(
+      functionBytes({
+        inputs: { h: ['batch', 'position', 128] },
+        outputs: { y: ['batch', 'position', 128], z: ['batch', 'position', 128] },
+        weights: {},
+        nodes: [op('Add', ['h', 'h'], ['y']), op('Sub', ['h', 'h'], ['z'])],
+      }),
+    );
+    const { one, four, none } = await model.session((s) => {
+      const first = s.trace(EIFFEL, (m) => {
+        const one = m.transformer.h[1].output[0].add(0);
+        return { one, two: twice(one).at(0) };
+      });
+      const later = s.trace(EIFFEL, () => {
+        const [four, none] = twice(first.two);
+        return { four: four?.save(), none: none?.save() };
+      });
+      return { one: first.one.save(), ...later };
+    });
+    const [a, b] = [Number(one.value.data[7]), Number(four?.value.data[7])];
+    expect(b).toBeCloseTo(4 * a, 4);
+    expect(none?.value.data.every((number) => Number(number) === 0)).toBe(true);
   });
 
   it('logs with the trace, in order', async () => {
