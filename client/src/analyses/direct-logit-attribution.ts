@@ -79,7 +79,7 @@ export async function directLogitAttribution(
 /** What a vector of the residual stream adds to the logit: centred if the norm centres, scaled as the norm scaled there. */
 function direction(m: Trace, architecture: Architecture, { target, versus }: TargetIds, position: number) {
   const [norm, unembedding] = [architecture.part('finalNorm'), architecture.part('unembedding')];
-  const weights = m.parameter(`${unembedding}.weight`);
+  const weights = m.parameter(unembeddingWeight(architecture, unembedding));
   const one = weights.slice(target);
   const wanted = versus === undefined ? one : one.sub(weights.slice(versus));
   const facts = architecture.description.modules.find(({ path }) => path === norm);
@@ -98,6 +98,18 @@ function direction(m: Trace, architecture: Architecture, { target, versus }: Tar
   const factor = scaled.mul(scaled).sum().div(before.mul(before).sum()).sqrt();
   const along = wanted.mul(scale).mul(factor);
   return { project: (value: Value): TracedValue => centre(value).mul(along).sum(-1) };
+}
+
+/** Its own, or the embedding's where the model has them as one. */
+function unembeddingWeight({ description }: Architecture, unembedding: string): string {
+  const { parameters, vocabularySize } = description;
+  const own = `${unembedding}.weight`;
+  if (parameters.some(({ name }) => name === own)) return own;
+  const tied = parameters.find(
+    ({ name, dims }) =>
+      /(embed|wte)[^.]*\.weight$/.test(name) && dims.length === 2 && dims[0] === vocabularySize,
+  );
+  return tied?.name ?? own;
 }
 
 /** `[heads, width]`: what each head adds to the residual stream at a position, the projection's bias left out. */
