@@ -14,8 +14,10 @@ export default defineConfig({
       '**/dist/**',
       ...(process.env['TRACEWIRE_BROWSER'] ? [] : ['test/browser/**']),
     ],
-    // A server that prepares a model for the first time takes seconds.
-    testTimeout: 20_000,
+    // Most tests wait for other processes, so that two at a time fit two cores.
+    maxWorkers: 2,
+    // A server that prepares a model for the first time takes seconds, on a busy machine many.
+    testTimeout: 60_000,
     hookTimeout: 60_000,
   },
 });

@@ -117,7 +117,7 @@ const CONVERSATION: readonly Row[] = [
     'offers no subprotocol',
     'client-tutorial',
     'client/src/websocket-node.ts',
-    'new WebSocket(url, SUBPROTOCOL, { ...OPTIONS, headers })',
+    'new WebSocket(url, SUBPROTOCOL, { ...OPTIONS, headers, ...readingOf(url) })',
     'new WebSocket(url, { ...OPTIONS, headers })',
   ],
   [
@@ -173,8 +173,8 @@ const MESSAGES: readonly Row[] = [
       'client-broken-position-received',
     ],
     'protocol/src/messages.ts',
-    '.check(z.refine(hasItsFields,',
-    '.check(z.refine(() => true,',
+    '    .check(z.refine(hasItsFields,',
+    '    .check(z.refine(() => true,',
   ],
   [
     'takes NaN',
@@ -201,7 +201,7 @@ const MESSAGES: readonly Row[] = [
     'takes a log of any node',
     'client-broken-log-node',
     'client/src/run.ts',
-    '!this.#logs.has(node)',
+    '!owing?.logs.has(node)',
     'false',
   ],
 ];
@@ -254,8 +254,8 @@ const RUNS: readonly Row[] = [
     'takes an end without all outcomes',
     'client-broken-no-outcome',
     'client/src/run.ts',
-    'if (missing === undefined) return;',
-    'if (missing?.save !== -1) return;',
+    'if (missing === undefined) continue;',
+    'if (missing?.save !== -1) continue;',
   ],
   [
     'takes parts of any length',
@@ -275,7 +275,7 @@ const RUNS: readonly Row[] = [
     'takes chunks of any save',
     'client-broken-chunk-save',
     'client/src/value-assembly.ts',
-    'open?.save !== save',
+    'open?.of.save !== save',
     '!open',
   ],
   [
