@@ -22,17 +22,17 @@ export type { TraceFeeds, TraceInput } from './input.ts';
 export type { Literal } from './literal.ts';
 export type { SourceLocation } from './location.ts';
 export type { Items, Mapped } from './map.ts';
-export {
-  type AttachOptions,
-  type GenerateOptions,
-  LanguageModel,
-  type LanguageModelOptions,
-  type MapOptions,
-  type PrintOptions,
-  type SessionOptions,
-  type TraceOptions,
-  type ValidateOptions,
-} from './model.ts';
+export { LanguageModel } from './model.ts';
+export type {
+  AttachOptions,
+  GenerateOptions,
+  LanguageModelOptions,
+  MapOptions,
+  PrintOptions,
+  SessionOptions,
+  TraceOptions,
+  ValidateOptions,
+} from './model-options.ts';
 export type { AnyModel, ModelTypes, TypedList, TypedModule, TypedRoot } from './model-types.ts';
 export type { InputsOf, ModuleInputs } from './module-inputs.ts';
 export type { ModuleSource } from './module-source.ts';

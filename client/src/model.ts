@@ -5,11 +5,10 @@ import {
   type ModelDescription,
   type ModelIndex,
   printTree,
-  type Transport,
-  type TreeOptions,
   type Welcome,
 } from '@tracewire/protocol';
 import { abortable } from './abort.ts';
+import { toArguments, toFunction } from './arguments.ts';
 import { type Batch, mustOfferInvokes } from './batch.ts';
 import { Channel, type Link } from './channel.ts';
 import { checkRunId, type DetachedRun, detachedRun, mustOfferDetach } from './detached.ts';
@@ -21,7 +20,6 @@ import { type Explanation, explain, mustOfferExplain } from './explain.ts';
 import type { ExecuteOptions } from './filler.ts';
 import {
   checkedFunction,
-  GENERATION_OPTIONS,
   Generation,
   type GenerationOptions,
   type GenerationResult,
@@ -29,24 +27,29 @@ import {
   toGenerate,
   toResult,
 } from './generation.ts';
-import { isFeeds, type TraceInput, toInput } from './input.ts';
+import { type TraceInput, toInput } from './input.ts';
 import { localEndpoint } from './local.ts';
 import { CallSite } from './location.ts';
 import { type Items, type Mapped, mapItems } from './map.ts';
+import {
+  ATTACH_OPTIONS,
+  type AttachOptions,
+  GENERATE_OPTIONS,
+  type GenerateOptions,
+  type LanguageModelOptions,
+  MAP_OPTIONS,
+  type MapOptions,
+  MODEL_OPTIONS,
+  PRINT_OPTIONS,
+  type PrintOptions,
+  type SessionOptions,
+  type TraceOptions,
+  VALIDATE_OPTIONS,
+  type ValidateOptions,
+} from './model-options.ts';
 import type { AnyModel, BatchOf, EditTraceOf, StepTraceOf, TraceOf } from './model-types.ts';
 import { offload } from './offload.ts';
-import {
-  A_BATCHING,
-  A_BOOLEAN,
-  A_DURATION,
-  A_FUNCTION,
-  A_SIGNAL,
-  A_STRING,
-  aNumber,
-  checkOptions,
-  describe,
-  type OptionRule,
-} from './options.ts';
+import { checkOptions, describe, type OptionRule } from './options.ts';
 import { type Prompts, type Recorded, record } from './record.ts';
 import { remoteEndpoint } from './remote.ts';
 import type { GeneratedToken } from './run.ts';
@@ -58,62 +61,6 @@ import type { Trace } from './trace-context.ts';
 import type { ModelTree } from './tree.ts';
 import { FunctionFile, type UserFunction, userFunction } from './user-function.ts';
 import { type Validation, validate } from './validate.ts';
-
-export interface LanguageModelOptions {
-  /** The server's address, `ws://` or `wss://`; `ws://127.0.0.1:7331` if left out. */
-  readonly url?: string | undefined;
-  /** The key that the server wants; in Node the environment variable TRACEWIRE_KEY, if left out. */
-  readonly key?: string | undefined;
-  /** Where traces run that don't say it themselves: on the server (true, the default), or in this process. */
-  readonly remote?: boolean | undefined;
-  /** Another way to the server, in place of a WebSocket to `url`: anything that carries messages both ways. */
-  readonly connect?: (() => Promise<Transport>) | undefined;
-}
-
-/** Options of one trace. */
-export interface TraceOptions extends WhereOptions, Omit<ExecuteOptions, 'onToken'> {}
-
-/** Options of `map`; those of `trace` are for each item. */
-export interface MapOptions<P> extends TraceOptions {
-  /** How many runs may be under way or wait for their turn at a time; 4 if left out. */
-  readonly concurrency?: number | undefined;
-  /** The prompt of an item that is none itself, such as a row with a label. */
-  readonly input?: ((item: P) => TraceInput) | undefined;
-}
-
-/** Options of one generation. */
-export interface GenerateOptions extends WhereOptions, ExecuteOptions, GenerationOptions {}
-
-/** Options of `validate`. */
-export interface ValidateOptions extends WhereOptions, Partial<GenerationOptions> {}
-/** Options of a session; a token says of which trace it is. */
-export interface SessionOptions extends WhereOptions, ExecuteOptions {}
-
-/** Options for following a run that was started elsewhere. */
-export type AttachOptions = Omit<TraceOptions, 'deadlineMs' | 'batching'>;
-
-/** Options of `print`. */
-export interface PrintOptions extends WhereOptions, TreeOptions {}
-
-const MODEL_OPTIONS = { url: A_STRING, key: A_STRING, remote: A_BOOLEAN, connect: A_FUNCTION };
-const ATTACH_OPTIONS = {
-  ...WHERE_OPTIONS,
-  signal: A_SIGNAL,
-  onStatus: A_FUNCTION,
-  onProgress: A_FUNCTION,
-  onLog: A_FUNCTION,
-  onValue: A_FUNCTION,
-  onConnection: A_FUNCTION,
-};
-const PRINT_OPTIONS = { ...WHERE_OPTIONS, sources: A_BOOLEAN, color: A_BOOLEAN, module: A_STRING };
-const TRACE_OPTIONS = { ...ATTACH_OPTIONS, deadlineMs: A_DURATION, batching: A_BATCHING };
-const MAP_OPTIONS = {
-  ...TRACE_OPTIONS,
-  concurrency: aNumber('a whole number from 1 to 1000', (n) => Number.isInteger(n) && n >= 1 && n <= 1000),
-  input: A_FUNCTION,
-};
-const VALIDATE_OPTIONS = { ...WHERE_OPTIONS, ...GENERATION_OPTIONS };
-const GENERATE_OPTIONS = { ...TRACE_OPTIONS, onToken: A_FUNCTION };
 
 /**
  * A language model on a server, or in this process. It connects on first use and again after a loss; an idle
@@ -581,28 +528,6 @@ export class LanguageModel<const M extends string | object = AnyModel> {
   }
 }
 
-type Arguments<T, M = Trace & Batch> = { readonly options: SessionOptions; readonly fn: (m: M) => T };
-
-/** What `trace` and `start` are given, the prompt first or none. */
-function toArguments<T>(
-  written: readonly unknown[],
-  name: 'trace' | 'start' | 'validate' | 'explain',
-  rules: Readonly<Record<string, OptionRule>> = TRACE_OPTIONS,
-): Arguments<T> & { readonly prompts: Prompts } {
-  const [first, ...rest] = written;
-  // Options stand first where there is no prompt; feeds hold tensors, which no option does.
-  if (typeof first === 'function') return { prompts: 'invokes', ...toFunction<T>(written, rules, name) };
-  if (rest.length === 1 && isPlainObject(first) && !isFeeds(first)) {
-    return { prompts: 'invokes', ...toFunction<T>(written, rules, name) };
-  }
-  const found = toFunction<T>(rest, rules, name);
-  return { prompts: { input: toInput(first as TraceInput) }, ...found };
-}
-
-function isPlainObject(value: unknown): boolean {
-  return typeof value === 'object' && value !== null && Object.getPrototypeOf(value) === Object.prototype;
-}
-
 function unknownModule(index: ModelIndex, path: string): Error {
   const near = index.nearestModule(path);
   return localError('unknown_module', index.noModule(path, near), { path, nearest: near });
@@ -614,22 +539,4 @@ function hasColor(): boolean {
     process?: { stdout?: { isTTY?: boolean }; env?: Record<string, string> };
   };
   return process?.stdout?.isTTY === true && !process.env?.['NO_COLOR'];
-}
-
-/** `(fn)` or `(options, fn)`. */
-function toFunction<T, M = Trace & Batch>(
-  rest: readonly unknown[],
-  rules: Readonly<Record<string, OptionRule>>,
-  name: 'trace' | 'start' | 'attach' | 'validate' | 'explain' | 'session',
-): Arguments<T, M> {
-  const [options, fn] = rest.length < 2 ? [{}, rest[0]] : rest;
-  checkOptions(options, rules, name);
-  if (typeof fn === 'function') return { options: options as SessionOptions, fn: fn as (m: M) => T };
-  const first = name === 'attach' ? 'run' : 'text';
-  const advice =
-    name === 'session'
-      ? 'session((s) => s.trace(text, (m) => m.lm_head.output.save()))'
-      : `${name}(${first}, (m) => m.lm_head.output.save())`;
-  const message = `${name} wants a function that writes the trace, not ${describe(fn)}: model.${advice}.`;
-  throw localError('misuse', message, { wanted: 'a function', got: describe(fn) });
 }

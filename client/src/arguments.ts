@@ -1,0 +1,49 @@
+/** Sorts out what the model's methods are given: a prompt or none, options or none, and the function. */
+import type { Batch } from './batch.ts';
+import { localError } from './errors.ts';
+import { isFeeds, type TraceInput, toInput } from './input.ts';
+import { type SessionOptions, TRACE_OPTIONS } from './model-options.ts';
+import { checkOptions, describe, type OptionRule } from './options.ts';
+import type { Prompts } from './record.ts';
+import type { Trace } from './trace-context.ts';
+
+/** Options, and the function that writes the trace. */
+export type Arguments<T, M = Trace & Batch> = { readonly options: SessionOptions; readonly fn: (m: M) => T };
+
+/** What `trace` and `start` are given, the prompt first or none. */
+export function toArguments<T>(
+  written: readonly unknown[],
+  name: 'trace' | 'start' | 'validate' | 'explain',
+  rules: Readonly<Record<string, OptionRule>> = TRACE_OPTIONS,
+): Arguments<T> & { readonly prompts: Prompts } {
+  const [first, ...rest] = written;
+  // Options stand first where there is no prompt; feeds hold tensors, which no option does.
+  if (typeof first === 'function') return { prompts: 'invokes', ...toFunction<T>(written, rules, name) };
+  if (rest.length === 1 && isPlainObject(first) && !isFeeds(first)) {
+    return { prompts: 'invokes', ...toFunction<T>(written, rules, name) };
+  }
+  const found = toFunction<T>(rest, rules, name);
+  return { prompts: { input: toInput(first as TraceInput) }, ...found };
+}
+
+function isPlainObject(value: unknown): boolean {
+  return typeof value === 'object' && value !== null && Object.getPrototypeOf(value) === Object.prototype;
+}
+
+/** `(fn)` or `(options, fn)`. */
+export function toFunction<T, M = Trace & Batch>(
+  rest: readonly unknown[],
+  rules: Readonly<Record<string, OptionRule>>,
+  name: 'trace' | 'start' | 'attach' | 'validate' | 'explain' | 'session',
+): Arguments<T, M> {
+  const [options, fn] = rest.length < 2 ? [{}, rest[0]] : rest;
+  checkOptions(options, rules, name);
+  if (typeof fn === 'function') return { options: options as SessionOptions, fn: fn as (m: M) => T };
+  const first = name === 'attach' ? 'run' : 'text';
+  const advice =
+    name === 'session'
+      ? 'session((s) => s.trace(text, (m) => m.lm_head.output.save()))'
+      : `${name}(${first}, (m) => m.lm_head.output.save())`;
+  const message = `${name} wants a function that writes the trace, not ${describe(fn)}: model.${advice}.`;
+  throw localError('misuse', message, { wanted: 'a function', got: describe(fn) });
+}
