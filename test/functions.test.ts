@@ -1,6 +1,6 @@
 /** User functions in traces, end to end: the same numbers as the operators in them, and what bad use gets. */
 import { createHash } from 'node:crypto';
-import { LanguageModel, type Tensor, TraceError, type UserFunction } from '@tracewire/client';
+import { LanguageModel, type Tensor, type Trace, TraceError, type UserFunction } from '@tracewire/client';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { functionBytes, op } from './support/function-file.ts';
 import { startServer, type TestServer } from './support/server.ts';
@@ -48,6 +48,19 @@ describe.each([
   let half: UserFunction;
   beforeAll(() => {
     half = of().fn(bytes);
+  });
+
+  it('is explained, as what a run of it does', async () => {
+    const call = (m: Trace) => {
+      const [all, top] = half(m.transformer.h[1].output[0]);
+      return { top: top?.save(), all: all?.save() };
+    };
+    const explanation = await of().explain(PROMPT, call);
+    const { all, top } = await of().trace(PROMPT, call);
+    expect(explanation.stoppedAfter).toBe('transformer.h.1');
+    expect(explanation.saves.map(({ bytes }) => bytes)).toEqual(
+      [top, all].map((saved) => numbers(saved?.value as Tensor).length * 4),
+    );
   });
 
   it('gives what its operators give, and its outputs have the dims that follow', async () => {
