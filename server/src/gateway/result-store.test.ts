@@ -243,8 +243,7 @@ describe('a detached run’s results', () => {
     await detachedRun(server, client);
     const later = await server.client('resume');
     later.send({ type: 'resume', run: 'a', after: 0 });
-    await settle();
-    expect(whole(later, 'a')).toEqual(whole(client, 'a'));
+    await vi.waitFor(() => expect(whole(later, 'a')).toEqual(whole(client, 'a')));
     expect(files().filter((name) => name.endsWith('.json'))).toEqual([]);
   });
 });
