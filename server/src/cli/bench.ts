@@ -1,8 +1,11 @@
 /** `tracewire bench`: a short look at how quick a server, or this machine, is: round trips, passes, stopped passes, bytes. */
 import type { LanguageModel } from '@tracewire/client';
-import { type Command, InvalidArgumentError } from 'commander';
+import type { Command } from 'commander';
 import { addModelOptions, type ModelOptions, withModel } from './model-option.ts';
 import { writeJson, writeTable } from './output.ts';
+import { wholeNumber } from './whole-number.ts';
+
+const number = wholeNumber(/^[1-9]\d{0,4}$/, '1 to 99999');
 
 interface BenchOptions extends ModelOptions {
   readonly rounds: number;
@@ -96,10 +99,4 @@ async function timesOf(work: () => Promise<unknown>, rounds: number): Promise<Om
     best: times[0] ?? 0,
     worst: times.at(-1) ?? 0,
   };
-}
-
-function number(text: string): number {
-  if (!/^[1-9]\d{0,4}$/.test(text))
-    throw new InvalidArgumentError('A whole number from 1 to 99999 is wanted.');
-  return Number(text);
 }

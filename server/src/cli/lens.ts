@@ -1,9 +1,12 @@
 /** `tracewire lens`: what the model would say at each position if it ended after each block, as a table. */
 import type { Tensor } from '@tracewire/client';
 import { type ModelDescription, TracewireError } from '@tracewire/protocol';
-import { type Command, InvalidArgumentError } from 'commander';
+import type { Command } from 'commander';
 import { addModelOptions, type ModelOptions, withModel } from './model-option.ts';
 import { mustHave, writeJson, writeTable } from './output.ts';
+import { wholeNumber } from './whole-number.ts';
+
+const count = wholeNumber(/^[1-9]\d{0,3}$/, '1 to 9999');
 
 interface LensOptions extends ModelOptions {
   readonly prompt: string;
@@ -112,9 +115,3 @@ const visible = (token: string): string =>
     .replaceAll('▁', '·')
     .replaceAll(' ', '·')
     .replaceAll(/[\n\r\t]|Ċ/g, '↵');
-
-function count(text: string): number {
-  if (!/^[1-9]\d{0,3}$/.test(text))
-    throw new InvalidArgumentError('A whole number from 1 to 9999 is wanted.');
-  return Number(text);
-}

@@ -4,6 +4,9 @@ import { defaultCache } from '../cache-folder.ts';
 import { GRACE_MS, RESULT_DISK_BYTES } from '../gateway/limits.ts';
 import { BATCHING } from '../gateway/sharing.ts';
 import { LOG_LEVELS } from './logger.ts';
+import { wholeNumber } from './whole-number.ts';
+
+const count = wholeNumber(/^\d{1,4}$/, '0 to 9999');
 
 export function addServeOptions(command: Command): Command {
   for (const option of options()) command.addOption(option.env(variableOf(option)));
@@ -84,11 +87,6 @@ function options(): Option[] {
 
 function collect(value: string, before: readonly string[] = []): string[] {
   return [...before, value];
-}
-
-function count(text: string): number {
-  if (!/^\d{1,4}$/.test(text)) throw new InvalidArgumentError('A whole number from 0 to 9999 is wanted.');
-  return Number(text);
 }
 
 function port(text: string): number {

@@ -280,7 +280,7 @@ export class Engine {
       this.#checkTogether(lengths);
       const expanded = expandTraces([{ graph, constants }], functionOf);
       const [work = { graph }] = expanded.traces;
-      const plan = planRun(work.graph, this.#model, rows.length * Math.max(...lengths));
+      const plan = this.#plan(work.graph, lengths, [], true);
       const tokens = lengths.reduce((sum, length) => sum + length, 0);
       const origin = (node: number): number => expanded.origin(0, node);
       const explanation = explainPlan({
