@@ -25,7 +25,7 @@ export class Tokenizer {
     const json = await readJson(files.tokenizer);
     const config = files.tokenizerConfig ? await readJson(files.tokenizerConfig) : {};
     try {
-      return new Tokenizer(new HuggingFaceTokenizer(json, config));
+      return new Tokenizer(new HuggingFaceTokenizer(json, { ...unknownOf(json), ...config }));
     } catch (error) {
       const why = error instanceof Error ? error.message : String(error);
       throw new TracewireError({
@@ -47,9 +47,22 @@ export class Tokenizer {
     });
   }
 
-  /** Throws `input_too_long` for more tokens than a message holds, `bad_input` where there is no tokenizer. */
+  /**
+   * Throws `input_too_long` for more tokens than a message holds, `bad_input` where there is no tokenizer, or it has
+   * no token for a part of the text.
+   */
   encode(text: string): Encoding {
     const { ids, tokens } = this.#tokenizer.encode(text);
+    // The library's types don't say so: a vocabulary without an unknown token gives no id.
+    const missing = ids.findIndex((id: number | undefined) => id === undefined);
+    if (missing >= 0) {
+      throw new TracewireError({
+        code: 'bad_input',
+        message: `The model’s tokenizer has no token for “${tokens[missing]}”, and none that stands for the unknown. Leave it out, or give token ids.`,
+        wanted: 'a text of the vocabulary',
+        got: tokens[missing],
+      });
+    }
     if (ids.length > MAX_TOKENS) {
       throw new TracewireError({
         code: 'input_too_long',
@@ -86,4 +99,10 @@ export class Tokenizer {
       clean_up_tokenization_spaces: false,
     });
   }
+}
+
+/** The library finds the unknown token of a plain vocabulary in tokenizer_config.json alone; tokenizer.json names it too. */
+function unknownOf({ model }: Readonly<Record<string, unknown>>): { readonly unk_token?: string } {
+  const named = model instanceof Object && 'unk_token' in model ? model.unk_token : undefined;
+  return typeof named === 'string' ? { unk_token: named } : {};
 }
