@@ -1,6 +1,7 @@
 /** A model's parameters under the checkpoint's names, wherever the exporter put them. */
 
 import type { Dtype } from '@tracewire/protocol';
+import { transposedFrom } from './intake/transposes.ts';
 import type { ModelGraph } from './onnx/graph.ts';
 import { dimsOf, dtypeOf } from './onnx/tensors.ts';
 
@@ -25,7 +26,9 @@ export function findParameters(
   for (const [index, node] of graph.nodes.entries()) {
     const module = scopes[index]?.at(-1) ?? '';
     for (const [position, initializer] of node.input.entries()) {
-      const name = nameOf(initializer, paths) ?? foldedName(initializer, node.op_type, position, module);
+      const name =
+        nameOf(transposedFrom(initializer) ?? initializer, paths) ??
+        foldedName(initializer, node.op_type, position, module);
       if (name === undefined || found.has(name)) continue;
       const parameter = describe(graph, name, initializer, name !== initializer);
       if (parameter) found.set(name, parameter);

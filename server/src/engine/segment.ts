@@ -102,7 +102,7 @@ function nodesFor(graph: ModelGraph, from: number, to: number, wanted: Iterable<
 
 export interface SegmentModel {
   readonly model: Uint8Array;
-  /** Bytes of the weights that it has in memory of its own: all but those that come packed, which all segments share. */
+  /** Bytes of the weights that its kernels lay out anew in memory of its own; all segments map the others. */
   readonly weightBytes: number;
 }
 
@@ -113,6 +113,7 @@ export function buildSegment(
 ): SegmentModel {
   const inputs = new Map<string, string>();
   const initializers = new Set<string>();
+  const laidOut = new Set<string>();
   const nodes = nodesFor(graph, spec.from, spec.to, spec.outputs).map((index): NodeProto => {
     const node = graph.nodes[index];
     if (!node) throw new Error(`There is no node ${index}.`);
@@ -120,6 +121,7 @@ export function buildSegment(
       if (value === '') return value;
       if (graph.initializers.has(value)) {
         initializers.add(value);
+        if (node.op_type !== 'Gather') laidOut.add(value);
         return value;
       }
       if (graph.producer(value) >= spec.from) return value;
@@ -154,7 +156,8 @@ export function buildSegment(
       output: spec.outputs.map((value) => info(value, value)),
     },
   });
-  return { model, weightBytes: weights.reduce((sum, tensor) => sum + ownLength(tensor), 0) };
+  const own = weights.filter(({ name }) => laidOut.has(name)).map(ownLength);
+  return { model, weightBytes: own.reduce((sum, length) => sum + length, 0) };
 }
 
 function ownLength(tensor: { external_data?: { key: string; value: string }[] }): number {

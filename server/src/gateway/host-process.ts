@@ -20,6 +20,11 @@ import { ownBytes, watchMemory } from './memory-watch.ts';
 const MAIN = fileURLToPath(new URL('../host/main.js', import.meta.url));
 /** A host's own lines in our log, at most this long each. */
 const MAX_LINE = 2000;
+/**
+ * For the C library's allocator on Linux: blocks from 1 MiB on are given back to the system when they are freed. Left to
+ * itself it keeps what a released session's weights took, and a host grows with each new cut.
+ */
+const ALLOCATOR = { MALLOC_MMAP_THRESHOLD_: String(1024 * 1024) };
 /** Between a closed socket and the exit that says why. */
 const EXIT_GRACE_MS = 1000;
 
@@ -53,7 +58,10 @@ function connectProcess(
   return new Promise<HostHandle>((resolve, reject) => {
     server.once('error', reject);
     server.listen(path, () => {
-      const child = spawn(process.execPath, [main, path], { stdio: ['ignore', 'pipe', 'pipe'] });
+      const child = spawn(process.execPath, [main, path], {
+        stdio: ['ignore', 'pipe', 'pipe'],
+        env: { ...ALLOCATOR, ...process.env },
+      });
       logLines(child, model, log);
       const tooMuch = memoryBytes === undefined ? undefined : watchMemory(child, memoryBytes);
       const ended = exitOf(child).then((reason) => tooMuch?.() ?? reason);

@@ -15,7 +15,7 @@ import type { Runtime } from '../runtime/runtime.ts';
 const WEIGHTS = 'packed.bin';
 const INDEX = 'packed.json';
 /**
- * Operators whose kernels pack each weight for itself. Others put several inputs into one pack (`MatMulNBits` its scales
+ * Operators whose kernels pack each weight for itself, or not at all. Others put several inputs into one pack (`MatMulNBits` its scales
  * into its weights'), of which the saved one has only a part; the runtime maps it all the same, and computes nonsense.
  */
 const PACKING_ONE_BY_ONE: ReadonlySet<string> = new Set([
@@ -24,13 +24,14 @@ const PACKING_ONE_BY_ONE: ReadonlySet<string> = new Set([
   'FusedConv',
   'FusedGemm',
   'FusedMatMul',
+  'Gather',
   'Gemm',
   'MatMul',
   'MatMulInteger',
   'MatMulIntegerToFloat',
 ]);
 /** Goes up when packed files change. */
-const VERSION = 2;
+const VERSION = 3;
 
 interface PackedIndex {
   readonly sha256: string;

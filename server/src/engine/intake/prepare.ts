@@ -15,7 +15,7 @@ import { probeTypes } from './probe.ts';
 import { moveWeights } from './weights.ts';
 
 /** Raised when what is written here changes, so that older folders are made anew. */
-const PREPARATION = 'v10';
+const PREPARATION = 'v11';
 
 export interface PreparedModel {
   readonly files: ModelFiles;

@@ -7,6 +7,7 @@ import path from 'node:path';
 import { byteLength, elementCount, TracewireError } from '@tracewire/protocol';
 import type { ModelProto, TensorProto } from '../onnx/schema.ts';
 import { dimsOf, dtypeOf, inlineBytes, isExternal } from '../onnx/tensors.ts';
+import { takeTransposes, transposeOf } from './transposes.ts';
 
 export const WEIGHTS_FILE = 'weights.bin';
 
@@ -15,7 +16,10 @@ const SMALL_BYTES = 1024;
 /** Tensors begin at a page, so that the runtime can map them. */
 const PAGE = 4096;
 
-/** Writes `weights.bin` into `target` and points the model's initializers at it. `source` has the model's external files. */
+/**
+ * Writes `weights.bin` into `target` and points the model's initializers at it, transposes of weights among them. `source`
+ * has the model's external files.
+ */
 export async function moveWeights(
   model: ModelProto,
   source: string,
@@ -24,20 +28,29 @@ export async function moveWeights(
 ): Promise<void> {
   const out = await open(path.join(target, WEIGHTS_FILE), 'w');
   const inputs = new Map<string, FileHandle>();
+  const wanted = takeTransposes(model);
+  const moved: TensorProto[] = [];
   let offset = 0;
+  const move = async (tensor: TensorProto): Promise<void> => {
+    moved.push(tensor);
+    const { raw_data: bytes } = tensor;
+    if (!bytes || bytes.byteLength < SMALL_BYTES) return;
+    offset = Math.ceil(offset / PAGE) * PAGE;
+    await out.write(bytes, 0, bytes.byteLength, offset);
+    setExternal(tensor, offset, bytes.byteLength);
+    offset += bytes.byteLength;
+  };
   try {
     for (const [index, tensor] of model.graph.initializer.entries()) {
       const bytes = isExternal(tensor) ? await externalBytes(tensor, source, inputs) : inlineBytes(tensor);
       checkLength(tensor, bytes);
       setInline(tensor, bytes);
-      if (bytes.byteLength >= SMALL_BYTES) {
-        offset = Math.ceil(offset / PAGE) * PAGE;
-        await out.write(bytes, 0, bytes.byteLength, offset);
-        setExternal(tensor, offset, bytes.byteLength);
-        offset += bytes.byteLength;
-      }
+      const transpose = wanted.has(tensor.name) ? transposeOf(tensor) : undefined;
+      await move(tensor);
+      if (transpose) await move(transpose);
       onTensor(index + 1, model.graph.initializer.length);
     }
+    model.graph.initializer = moved;
     await out.sync();
   } finally {
     await out.close();
