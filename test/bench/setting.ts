@@ -50,8 +50,11 @@ export async function openSetting(folder: string, rounds: number): Promise<Setti
   };
 }
 
-/** Milliseconds of rest between measurements: threads of the one before have ceased to spin by then. */
-export const REST = 20;
+/**
+ * Milliseconds of rest between measurements. The bare runtime's threads spin for 45 ms after a run, and whatever runs then on as
+ * many cores takes a third longer.
+ */
+export const REST = 100;
 
 /** Some ids within the vocabulary; which ones makes no difference to the time. */
 export function someIds({ description }: Setting, count: number): number[] {

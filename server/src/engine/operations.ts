@@ -10,6 +10,7 @@ import {
   type NodeOf,
   OPSET,
   type OperatorFacts,
+  operandsOf,
   operatorFacts,
   outputsOf,
   type TensorLike,
@@ -45,7 +46,7 @@ export interface OperationModel {
   readonly bytes: Uint8Array;
   /** What each input is fed with. */
   readonly inputs: readonly { readonly name: string; readonly source: TensorSource }[];
-  /** Which node's output each of the model's outputs is. */
+  /** Which node's output each of the model's outputs is; what only the group's own nodes use is none. */
   readonly outputs: readonly { readonly name: string; readonly source: TensorSource }[];
 }
 
@@ -102,6 +103,7 @@ export function buildOperations(
 
 class Builder {
   readonly #group: OperationGroup;
+  readonly #inside: ReadonlySet<number>;
   readonly #nodes: readonly GraphNode[];
   readonly #model: Model;
   readonly #tensorAt: (source: TensorSource) => TensorLike;
@@ -119,6 +121,7 @@ class Builder {
     tensorAt: (source: TensorSource) => TensorLike,
   ) {
     this.#group = group;
+    this.#inside = new Set(group.nodes);
     this.#nodes = nodes;
     this.#model = model;
     this.#tensorAt = tensorAt;
@@ -235,9 +238,36 @@ class Builder {
 
   #give(node: number, member: number, name: string): void {
     this.#names.set(`${node} ${member}`, name);
-    this.#outputs.push({ name, source: { node, member } });
+    if (this.#leaves(node)) this.#outputs.push({ name, source: { node, member } });
+  }
+
+  /** Whether anything outside the group wants what a node gives: of a chain of operators, only the last one's result. */
+  #leaves(node: number): boolean {
+    return (
+      usersOf(this.#nodes)
+        .get(node)
+        ?.some((user) => !this.#inside.has(user)) ?? true
+    );
   }
 }
+
+/** The nodes that take what a node gives, by node; asked again and again of one graph. */
+function usersOf(nodes: readonly GraphNode[]): ReadonlyMap<number, readonly number[]> {
+  const known = USERS.get(nodes);
+  if (known) return known;
+  const users = new Map<number, number[]>();
+  for (const [user, node] of nodes.entries()) {
+    for (const operand of operandsOf(node)) {
+      const list = users.get(operand);
+      if (list) list.push(user);
+      else users.set(operand, [user]);
+    }
+  }
+  USERS.set(nodes, users);
+  return users;
+}
+
+const USERS = new WeakMap<readonly GraphNode[], ReadonlyMap<number, readonly number[]>>();
 
 /** The module's nodes that its flowing output needs. */
 function neededInside(

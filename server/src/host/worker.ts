@@ -30,6 +30,8 @@ type Event = MessageOf<typeof hostEvents>;
 type Load = MessageOf<typeof hostCommands, 'load'>;
 type RunCommand = MessageOf<typeof hostCommands, 'run'>;
 
+/** Progress is for people: a pass that ends sooner needs none, and each message costs as much as a small segment. */
+const PROGRESS_MS = 50;
 /** A log's value above this is left out: logs are for a glance. */
 const LOG_VALUE_BYTES = 64 * 1024;
 
@@ -169,12 +171,19 @@ function explain(
 }
 
 function listenerOf(run: string, trace?: number): RunListener {
+  let told = performance.now();
+  const progress = (done: number, total: number): void => {
+    const now = performance.now();
+    if (now - told < PROGRESS_MS) return;
+    told = now;
+    send({ type: 'progress', run, done, total });
+  };
   return {
     value: (save, value, step) => sendValue({ run, trace, save, step }, value),
     accessError: (save, error, step) => send({ type: 'access_error', run, trace, save, step, error }),
     log: (node, text, value, step) => sendLog({ run, trace, node, step }, text, value),
     token: (token) => send({ type: 'token', run, trace, ...token }),
-    progress: (done, total) => send({ type: 'progress', run, done, total }),
+    progress,
   };
 }
 
