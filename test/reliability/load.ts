@@ -5,10 +5,11 @@
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { LanguageModel, type SavedValue, Tensor } from '@tracewire/client';
 import type { TensorData } from '@tracewire/protocol';
 import { relativeError } from '../../server/src/engine/testing/graphs.ts';
-import { loadBare } from '../bench/bare.ts';
+import { type BareModel, loadBare } from '../bench/bare.ts';
 import { Random } from '../support/random.ts';
 import { makeKey } from '../support/server.ts';
 import { probedServer, type Sample } from './probed-server.ts';
@@ -53,11 +54,13 @@ export interface Stage {
 /** Largest error that another order of sums may make, against the RMS of what is wanted. */
 const FLOAT_ERROR = 1e-4;
 
-interface Alone {
-  readonly values: readonly SavedValue[];
-  /** Milliseconds of a bare pass. */
-  readonly bareMs: number;
-}
+/** Bare passes of each piece of work before a stage and after it, for a machine is not as fast at any time. */
+const BARE_ROUNDS = 3;
+/** Milliseconds after which the bare runtime's threads have ceased to spin. */
+const BARE_REST = 100;
+
+/** The result that each piece of work has by itself. */
+type Alone = ReadonlyMap<Work, readonly SavedValue[]>;
 
 export async function measureLoad(
   options: LoadOptions,
@@ -75,15 +78,22 @@ export async function measureLoad(
   try {
     const shape = await shapeOf(first);
     const work = mixedWork(new Random(options.seed), shape, options.pieces, options.mostTokens);
-    const alone = await workAlone(work, first, options);
+    const alone = new Map<Work, readonly SavedValue[]>();
+    for (const piece of work) alone.set(piece, await piece.values(first));
+    const bare = await loadBare(options.model, options.threads);
     const stages: Stage[] = [];
     for (const clients of options.clients) {
       const models = Array.from({ length: clients }, (_, n) => open(n));
-      const stage = await runStage(models, work, alone, options, () => server.samples());
+      const times = new Map<Work, number[]>();
+      await runBare(bare, work, times);
+      const load = await runLoad(models, work, alone, options, () => server.samples());
+      await runBare(bare, work, times);
+      const stage = stageOf(load, times);
       stages.push(stage);
       tell(stage);
       await Promise.all(models.map((model) => model.close()));
     }
+    await bare.release();
     return stages;
   } finally {
     await first.close();
@@ -92,38 +102,39 @@ export async function measureLoad(
   }
 }
 
-/** Each piece of work by itself: its result, and the bare pass. */
-async function workAlone(
-  work: readonly Work[],
-  model: LanguageModel,
-  { model: folder, threads }: LoadOptions,
-) {
-  const alone = new Map<Work, Alone>();
-  const bare = await loadBare(folder, threads);
-  for (const piece of work) {
-    const times: number[] = [];
-    for (let round = 0; round < 5; round++) {
+async function runBare(bare: BareModel, work: readonly Work[], times: Map<Work, number[]>): Promise<void> {
+  for (let round = 0; round < BARE_ROUNDS; round++) {
+    for (const piece of work) {
       const begun = performance.now();
       await bare.run(piece.ids);
-      times.push(performance.now() - begun);
+      times.set(piece, [...(times.get(piece) ?? []), performance.now() - begun]);
     }
-    alone.set(piece, { values: await piece.values(model), bareMs: quantile(times, 0.5) });
   }
-  await bare.release();
-  return alone;
+  await sleep(BARE_REST);
 }
 
-async function runStage(
+interface Load extends Omit<Stage, 'runs' | 'runsPerSecond' | 'ratio'> {
+  /** Milliseconds of all. */
+  readonly took: number;
+  readonly done: readonly Work[];
+}
+
+function stageOf({ took, done, ...rest }: Load, bareTimes: ReadonlyMap<Work, readonly number[]>): Stage {
+  const bareMs = done.reduce((sum, piece) => sum + quantile(bareTimes.get(piece) ?? [], 0.5), 0);
+  return { ...rest, runs: done.length, runsPerSecond: done.length / (took / 1000), ratio: bareMs / took };
+}
+
+async function runLoad(
   models: readonly LanguageModel[],
   work: readonly Work[],
-  alone: ReadonlyMap<Work, Alone>,
+  alone: Alone,
   { seconds, seed, keys, batching }: LoadOptions,
   samples: () => readonly Sample[],
-): Promise<Stage> {
+): Promise<Load> {
   const times: number[] = [];
   const errors: Record<string, number> = {};
   const byKey = new Array<number>(Math.min(keys, models.length)).fill(0);
-  let bareMs = 0;
+  const done: Work[] = [];
   let wrong = 0;
   await Promise.all(models.map((model) => model.describe()));
   const at = performance.timeOrigin + performance.now();
@@ -133,13 +144,12 @@ async function runStage(
     const random = new Random(seed * 1000 + index);
     do {
       const piece = random.pick(work);
-      const wanted = alone.get(piece);
       const start = performance.now();
       try {
         const values = await piece.values(model, { batching });
-        if (!areRight(values, wanted?.values ?? [], batching)) wrong += 1;
+        if (!areRight(values, alone.get(piece) ?? [], batching)) wrong += 1;
         times.push(performance.now() - start);
-        bareMs += wanted?.bareMs ?? 0;
+        done.push(piece);
         byKey[index % byKey.length] = (byKey[index % byKey.length] ?? 0) + 1;
       } catch (error) {
         const { code = 'unknown' } = error as { readonly code?: string };
@@ -152,11 +162,10 @@ async function runStage(
   const lags = samples().flatMap((sample) => (sample.at > at + 250 ? sample.lags : []));
   return {
     clients: models.length,
-    runs: times.length,
+    took,
+    done,
     wrong,
     errors,
-    runsPerSecond: times.length / (took / 1000),
-    ratio: bareMs / took,
     p50: quantile(times, 0.5),
     p99: quantile(times, 0.99),
     fairness: Math.min(...byKey) / Math.max(...byKey),
