@@ -1,6 +1,6 @@
 /** `tracewire doctor` as users meet it: the built program in a process of its own. */
 import { spawnSync } from 'node:child_process';
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { type AddressInfo, createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -55,6 +55,27 @@ describe('tracewire doctor', () => {
     });
     expect(of('cuda')?.state).toBe(cudaFault() === undefined ? 'ok' : 'fault');
     expect(found.some(({ what }) => what.startsWith('a trace'))).toBe(false);
+  });
+
+  // Where Node's own way of making folders tries for ever.
+  it.runIf(existsSync('/proc/self'))('says that a cache under /proc can’t be, and ends', () => {
+    const { status, of, found } = findings('--cache', '/proc/tracewire/cache', '--port', '0');
+    expect(status).toBe(1);
+    expect(of('cache')).toMatchObject({
+      state: 'fault',
+      detail: expect.stringContaining('no folder can be made in /proc'),
+    });
+    expect(found.some(({ what }) => what.startsWith('a trace'))).toBe(false);
+    for (const args of [
+      ['--port', '0', '--cache', '/proc/tracewire/cache'],
+      ['--port', '0', '--cache', folder, '--results', '/proc/tracewire/results'],
+    ]) {
+      const { status: code, stdout, stderr } = run('serve', ...args);
+      expect([code, stdout]).toEqual([2, '']);
+      expect(stderr).toMatch(
+        /^tracewire: bad_configuration: .*\/proc\/tracewire\/.* with --(cache|results)/m,
+      );
+    }
   });
 
   it('has a line for each on a terminal, and the options of serve', () => {

@@ -1,5 +1,4 @@
 /** `tracewire doctor`: what works on this machine, tried with the options that serve would have. */
-import { mkdirSync, rmSync, statfsSync, writeFileSync } from 'node:fs';
 import { availableParallelism, freemem, totalmem } from 'node:os';
 import { join, resolve } from 'node:path';
 import { type Graph, type MessageOf, type ModelDescription, toErrorBody } from '@tracewire/protocol';
@@ -14,6 +13,7 @@ import type { hostEvents } from '../host/messages.ts';
 import { VERSION } from '../version.ts';
 import { cudaFault } from './cuda.ts';
 import type { ServeOptions } from './serve.ts';
+import { tryFolder } from './try-folder.ts';
 
 export interface Finding {
   readonly what: string;
@@ -39,8 +39,7 @@ export async function doctor(options: DoctorOptions): Promise<boolean> {
   note(nodeVersion(process.versions.node));
   note(await runtime());
   note(machine());
-  const folders = folderChecks(options);
-  for (const finding of folders) note(finding);
+  for (const finding of await Promise.all(folderChecks(options))) note(finding);
   note(await portFree(options));
   note(cuda(options.provider));
   // What can't be written to, or has no library, fails by a worse message here.
@@ -87,7 +86,7 @@ function machine(): Finding {
   };
 }
 
-function folderChecks({ cache, results, port }: DoctorOptions): Finding[] {
+function folderChecks({ cache, results, port }: DoctorOptions): (Finding | Promise<Finding>)[] {
   const folder = results ?? (port === 0 ? undefined : join(cache, 'results', String(port)));
   return [
     writable('cache', cache),
@@ -97,24 +96,17 @@ function folderChecks({ cache, results, port }: DoctorOptions): Finding[] {
   ];
 }
 
-function writable(what: string, given: string): Finding {
+async function writable(what: string, given: string): Promise<Finding> {
   const folder = resolve(given);
-  const file = join(folder, `doctor-${process.pid}`);
-  try {
-    mkdirSync(folder, { recursive: true });
-    writeFileSync(file, 'a line\n', { flag: 'wx', mode: 0o600 });
-    rmSync(file);
-    const { bavail, bsize } = statfsSync(folder);
-    const free = bavail * bsize;
-    if (free >= LITTLE_BYTES) return { what, state: 'ok', detail: `${folder}, ${gib(free)} free` };
-    return {
-      what,
-      state: 'fault',
-      detail: `${folder} has only ${gib(free)} free; ${gib(LITTLE_BYTES)} is little enough`,
-    };
-  } catch (error) {
-    return { what, state: 'fault', detail: `${folder} can’t be written to: ${toErrorBody(error).message}` };
+  const answer = await tryFolder(folder);
+  if (!answer) return { what, state: 'fault', detail: `the file system of ${folder} does not answer` };
+  if ('refused' in answer) {
+    return { what, state: 'fault', detail: `${folder} can’t be written to: ${answer.refused}` };
   }
+  const free = gib(answer.freeBytes);
+  if (answer.freeBytes >= LITTLE_BYTES) return { what, state: 'ok', detail: `${folder}, ${free} free` };
+  const detail = `${folder} has only ${free} free; ${gib(LITTLE_BYTES)} is little enough`;
+  return { what, state: 'fault', detail };
 }
 
 async function portFree({ host, port }: DoctorOptions): Promise<Finding> {

@@ -1,7 +1,7 @@
 /** The command line as users meet it: the built program in a process of its own. */
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { cpSync, mkdtempSync, rmSync, truncateSync, writeFileSync } from 'node:fs';
+import { cpSync, mkdtempSync, readdirSync, rmSync, truncateSync, writeFileSync } from 'node:fs';
 import { type AddressInfo, createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -295,6 +295,44 @@ describe('tracewire serve', () => {
     }
     server.child.kill('SIGTERM');
     await server.exit;
+  });
+
+  it('says from its cache what a model is, and asks a host where nothing sound is there', {
+    timeout: 120_000,
+  }, async () => {
+    const model = join(folder, 'described');
+    cpSync(EMBEDDED, model, { recursive: true });
+    const cache = join(folder, 'described-cache');
+    /** What a server that has no room for the model says of it, and how many hosts it took. */
+    const described = async (name = 'described') => {
+      const args = ['-m', `${name}=${model}`, '--memory', '1KiB', '--cache', cache, '--log-level', 'debug'];
+      const server = await serving(...args);
+      const client = await connect(server.url);
+      client.send({ type: 'describe', request: 1, model: name });
+      const { description } = await client.next('description');
+      const hosts = hostsOf(server).length;
+      client.send({ ...run('a'), model: name });
+      expect((await client.end('a')).state).toBe('completed');
+      expect(hostsOf(server)).toHaveLength(hosts + 1);
+      server.child.kill('SIGTERM');
+      await server.exit;
+      return { description, hosts };
+    };
+    const asked = await described();
+    expect(asked.hosts).toBe(1);
+    expect(asked.description.modules.length).toBeGreaterThan(10);
+    expect(await described()).toEqual({ ...asked, hosts: 0 });
+    // What it is called is the server's matter.
+    expect(await described('other')).toEqual({
+      description: { ...asked.description, name: 'other' },
+      hosts: 0,
+    });
+
+    const [kept = ''] = readdirSync(cache, { recursive: true, encoding: 'utf8' }).filter((name) =>
+      name.endsWith('description-cpu.json'),
+    );
+    truncateSync(join(cache, kept), 1000);
+    expect(await described()).toEqual(asked);
   });
 
   it('ends in order on Ctrl-C, which reaches its hosts too', async () => {

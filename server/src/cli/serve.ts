@@ -1,5 +1,6 @@
 /** `tracewire serve`: binds the port, loads every model, lets clients in; or says what is wrong and starts nothing. */
 import { join, resolve } from 'node:path';
+import { keptDescription } from '../engine/intake/kept-description.ts';
 import { Explorer } from '../gateway/explorer.ts';
 import { Gateway } from '../gateway/gateway.ts';
 import { startHostProcess } from '../gateway/host-process.ts';
@@ -19,6 +20,7 @@ import { createLogger, type LogLevel } from './logger.ts';
 import { serveMetrics } from './metrics-endpoint.ts';
 import { loadingProgress } from './progress.ts';
 import { onSignals } from './signals.ts';
+import { mustAnswer } from './try-folder.ts';
 
 export interface ServeOptions extends AdmittanceOptions {
   readonly model?: readonly string[];
@@ -45,6 +47,11 @@ export interface ServeOptions extends AdmittanceOptions {
 export async function serve(options: ServeOptions): Promise<void> {
   mustHaveProvider(options.provider);
   const sources = resolveModels(options.model ?? []);
+  const { cache, results: kept } = options;
+  await Promise.all([
+    mustAnswer('cache', cache),
+    ...(kept === undefined ? [] : [mustAnswer('results', kept)]),
+  ]);
   const terminal = process.stderr.isTTY === true;
   const log = createLogger(terminal, options.logLevel);
   const { door, keys, tls, notice } = admittance(options, log);
@@ -122,6 +129,7 @@ function servedModel({ name, folder }: ModelSource, { options, terminal, log, me
   const { threads, provider, hostMemory: memoryBytes } = options;
   const { chunkBytes, savedBytes, intermediateBytes, batchTokens, queuedRuns, runMs } = DEFAULT_LIMITS;
   const cache = resolve(options.cache);
+  const loading = loadingProgress(name, terminal, log);
   const model = new ServedModel({
     config: {
       name,
@@ -140,7 +148,11 @@ function servedModel({ name, folder }: ModelSource, { options, terminal, log, me
     shelf,
     queuedRuns,
     runMs,
-    loading: loadingProgress(name, terminal, log),
+    loading,
+    kept: () =>
+      keptDescription({ name, folder, cache, provider }, (done, total) =>
+        loading({ phase: 'checking', done, total }),
+      ),
   });
   shelf?.add(model, weightBytesOf(folder));
   return model;

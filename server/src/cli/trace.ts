@@ -1,9 +1,10 @@
 /** `tracewire trace`: one prompt, the places to save, and where to stop; what was saved goes to the terminal or to .npy files. */
-import { mkdirSync, writeFileSync } from 'node:fs';
+import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import type { RunReport, Saved, SavedValue, Trace } from '@tracewire/client';
+import type { Place, RunReport, Saved, SavedValue, Trace } from '@tracewire/client';
 import { TracewireError } from '@tracewire/protocol';
 import { type Command, InvalidArgumentError } from 'commander';
+import { makeFolder } from '../make-folder.ts';
 import { addModelOptions, type ModelOptions, withModel } from './model-option.ts';
 import { mustHave, writeJson } from './output.ts';
 
@@ -62,7 +63,7 @@ async function trace(name: string, options: TraceOptions): Promise<void> {
   const deadline = options.timeout === undefined ? {} : { deadlineMs: Math.round(options.timeout * 1000) };
   const { saved, report } = await withModel(name, options, (model) =>
     model.trace(options.prompt, { ...progressLine(), ...deadline }, (m: Trace) => {
-      const saved = options.save.map((place) => [place.text, placeOf(m, place).save<SavedValue>()] as const);
+      const saved = options.save.map((place) => [place.text, placeOf(m, place).save()] as const);
       if (options.stop) placeOf(m, options.stop).stop();
       return { saved, report: m.report() };
     }),
@@ -77,7 +78,7 @@ async function trace(name: string, options: TraceOptions): Promise<void> {
   if (savings.some(({ error }) => error)) process.exitCode = 1;
 }
 
-function placeOf(m: Trace, { module, port, member }: PlaceName) {
+function placeOf(m: Trace, { module, port, member }: PlaceName): Place<SavedValue> {
   const place = module === '' ? m[port] : m.get(module)[port];
   return member === undefined ? place : place.at(member);
 }
@@ -113,7 +114,7 @@ async function write(
 
 function writeTo(folder: string, file: string, bytes: Uint8Array): void {
   try {
-    mkdirSync(folder, { recursive: true });
+    makeFolder(folder);
     writeFileSync(file, bytes);
   } catch (error) {
     const message = `Can’t write ${file}: ${error instanceof Error ? error.message : error}.`;

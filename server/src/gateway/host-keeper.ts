@@ -19,6 +19,8 @@ export interface HostKeeperOptions {
   readonly log: Log;
   /** Multiplies the waits; tests shorten them. */
   readonly waitFactor?: number;
+  /** What was kept of the model's description from an earlier start. */
+  kept?(): Promise<ModelDescription | undefined>;
   /** Waits until there is memory for the model; what it gives is called when the start is over. */
   room(): Promise<() => void>;
   loading(loading: Loading): void;
@@ -49,8 +51,10 @@ export class HostKeeper {
     return this.#start();
   }
 
-  /** Starts a host that learns the model's description, and ends it again. */
+  /** Learns the model's description, from an earlier start or of a host that is ended again. */
   async describe(): Promise<void> {
+    const kept = await this.#options.kept?.();
+    if (kept) return this.#options.loaded(kept);
     const link = await this.#connect();
     try {
       this.#options.loaded(await link.load({ ...this.#options.config, describeOnly: true }));

@@ -5,9 +5,10 @@
  * access error.
  */
 import { randomUUID } from 'node:crypto';
-import { mkdirSync, readdirSync, readFileSync, rmSync, statSync } from 'node:fs';
+import { readdirSync, readFileSync, rmSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import { TracewireError } from '@tracewire/protocol';
+import { makeFolder } from '../make-folder.ts';
 import { lockFolder } from './folder-lock.ts';
 import type { Log } from './log.ts';
 import { type OpenFile, type Piece, RunFile } from './run-file.ts';
@@ -54,12 +55,12 @@ export class ResultStore {
     this.#options = options;
     const { folder } = options;
     try {
-      mkdirSync(folder, { recursive: true, mode: 0o700 });
+      makeFolder(folder, 0o700);
       this.#unlock = lockFolder(folder);
       this.#restore();
     } catch (error) {
       if (error instanceof TracewireError) throw error;
-      const message = `Can’t keep results in ${folder}: ${(error as Error).message}. Choose another folder with --results.`;
+      const message = `Can’t keep results in ${folder}: ${(error as Error).message}. Choose another folder with --results; by default it lies in that of --cache.`;
       throw new TracewireError({ code: 'bad_configuration', message });
     }
   }

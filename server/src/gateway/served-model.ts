@@ -1,4 +1,5 @@
 /** One model that the gateway serves: its description, its queue, its host, and the run in hand, or those that share a pass. */
+import { isDeepStrictEqual } from 'node:util';
 import {
   type Explanation,
   type Limits,
@@ -33,6 +34,8 @@ export interface ServedModelOptions {
   /** Where it shares memory with other models. */
   readonly shelf?: Shelf | undefined;
   loading?(loading: Loading): void;
+  /** What was kept of its description from an earlier start. */
+  kept?(): Promise<ModelDescription | undefined>;
 }
 
 export class ServedModel {
@@ -74,7 +77,7 @@ export class ServedModel {
     await this.#keeper.first();
   }
 
-  /** Learns the model's description and lets go of the host: the model is loaded when it is wanted. */
+  /** Learns the model's description, but loads nothing: the model is loaded when it is wanted. */
   async describe(): Promise<void> {
     await this.#keeper.describe();
   }
@@ -322,7 +325,7 @@ export class ServedModel {
 
   #describe(description: ModelDescription): void {
     this.#loadedAt = performance.now();
-    if (this.#index?.description.id === description.id) return;
+    if (isDeepStrictEqual(this.#index?.description, description)) return;
     this.#index = new ModelIndex(description);
   }
 }

@@ -16,6 +16,7 @@ import {
 } from '@tracewire/protocol';
 import type { FunctionOf } from '../engine/calls.ts';
 import { Engine } from '../engine/engine.ts';
+import { keepDescription } from '../engine/intake/kept-description.ts';
 import type { OnProgress } from '../engine/intake/prepare.ts';
 import type { RunListener } from '../engine/outcomes.ts';
 import type { TraceWork } from '../engine/session.ts';
@@ -76,11 +77,11 @@ async function load({ type: _, chunkBytes: bytes, describeOnly, ...options }: Lo
   chunkBytes = bytes;
   const onProgress: OnProgress = (phase, done, total) => send({ type: 'loading', phase, done, total });
   try {
-    if (describeOnly) {
-      return send({ type: 'loaded', description: await Engine.describe(options, onProgress) });
-    }
-    engine = await Engine.load(options, onProgress);
-    send({ type: 'loaded', description: engine.description });
+    if (!describeOnly) engine = await Engine.load(options, onProgress);
+    const description = engine?.description ?? (await Engine.describe(options, onProgress));
+    // Before it is told: the host of a description is ended as soon as it has told it.
+    await keepDescription(options, description);
+    send({ type: 'loaded', description });
   } catch (error) {
     send({ type: 'load_failed', error: toErrorBody(error, 'model_unsupported') });
   }

@@ -1,7 +1,6 @@
 /** A model's files into a folder of its own, which is there when all of them are, and not before. */
 import {
   existsSync,
-  mkdirSync,
   readdirSync,
   readFileSync,
   renameSync,
@@ -12,6 +11,7 @@ import {
 } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { TracewireError } from '@tracewire/protocol';
+import { makeFolder } from '../../make-folder.ts';
 import { download } from './download.ts';
 import { type Hub, type HubFile, type Repository, repositoryOf } from './hub.ts';
 import { select, type Wanted } from './selection.ts';
@@ -81,7 +81,7 @@ function recordOf(folder: string): Omit<Pulled, 'folder' | 'fetched'> | undefine
 function prepare(partial: string, { revision }: Repository, wanted: readonly Wanted[]): void {
   const mark = join(partial, `.${revision}`);
   if (!existsSync(mark)) rmSync(partial, { recursive: true, force: true });
-  mkdirSync(partial, { recursive: true });
+  makeFolder(partial);
   writeFileSync(mark, '');
   const have = readdirSync(partial).reduce((sum, name) => sum + statSync(join(partial, name)).size, 0);
   const rest = totalOf(wanted.map(({ file }) => file)) - have;

@@ -3,7 +3,7 @@
  * for a version and provider of the runtime, and kept in the cache folder.
  */
 import { createHash } from 'node:crypto';
-import { mkdir, readFile, writeFile } from 'node:fs/promises';
+import { readFile, writeFile } from 'node:fs/promises';
 import path from 'node:path';
 import {
   type AttributeType,
@@ -33,8 +33,8 @@ export async function findUnsupported(runtime: Runtime, cache: string): Promise<
     return JSON.parse(await readFile(file, 'utf8')) as Unsupported;
   } catch {
     const unsupported = await probeKernels(runtime);
-    await mkdir(cache, { recursive: true });
-    await writeFile(file, JSON.stringify(unsupported));
+    // A cache that can't be written to costs the next start the same time again, and nothing else.
+    await writeFile(file, JSON.stringify(unsupported)).catch(() => {});
     return unsupported;
   }
 }

@@ -2,8 +2,10 @@
  * Prepares a model once: the normalized graph, one weights file, and the type of every value, in a cache folder
  * named by the content of the model's files. A second start reads that folder.
  */
-import { mkdir, mkdtemp, readFile, rename, rm, writeFile } from 'node:fs/promises';
+import { mkdtemp, readFile, rename, rm, writeFile } from 'node:fs/promises';
 import path from 'node:path';
+import { TracewireError } from '@tracewire/protocol';
+import { makeFolder } from '../../make-folder.ts';
 import { ModelGraph } from '../onnx/graph.ts';
 import { decodeModel, encodeModel, type ModelProto } from '../onnx/schema.ts';
 import type { Runtime, ValueType } from '../runtime/runtime.ts';
@@ -11,11 +13,9 @@ import { dropCopies } from './copies.ts';
 import { findModelFiles, hashFiles, type ModelFiles, readConfig } from './files.ts';
 import { normalizeModel } from './normalize.ts';
 import { usePackedWeights } from './packed.ts';
+import { preparedFolder } from './prepared-folder.ts';
 import { probeTypes } from './probe.ts';
 import { moveWeights } from './weights.ts';
-
-/** Raised when what is written here changes, so that older folders are made anew. */
-const PREPARATION = 'v11';
 
 export interface PreparedModel {
   readonly files: ModelFiles;
@@ -38,11 +38,10 @@ export async function prepareModel(
 ): Promise<PreparedModel> {
   const files = await findModelFiles(folder);
   const id = await hashFiles(files, (done, total) => onProgress('checking', done, total));
-  const prepared = path.join(cache, PREPARATION, id.slice('sha256:'.length));
+  const prepared = preparedFolder(cache, id);
   const known = await readPrepared(prepared);
   if (known) return withPackedWeights({ files, id, folder: prepared, ...known }, runtimeIn, onProgress);
-  await mkdir(path.dirname(prepared), { recursive: true });
-  const work = await mkdtemp(`${prepared}.`);
+  const work = await workFolder(prepared, cache);
   try {
     await writePrepared(files, work, runtimeIn, onProgress);
     // Another process may have prepared the same model meanwhile: either result is whole.
@@ -55,6 +54,17 @@ export async function prepareModel(
   const written = await readPrepared(prepared);
   if (!written) throw new Error(`The prepared model in ${prepared} can’t be read back.`);
   return withPackedWeights({ files, id, folder: prepared, ...written }, runtimeIn, onProgress);
+}
+
+async function workFolder(prepared: string, cache: string): Promise<string> {
+  try {
+    makeFolder(path.dirname(prepared));
+    return await mkdtemp(`${prepared}.`);
+  } catch (error) {
+    const why = error instanceof Error ? error.message : String(error);
+    const message = `The cache folder ${cache} can’t be written to: ${why}. Choose another with --cache.`;
+    throw new TracewireError({ code: 'bad_configuration', message, path: cache });
+  }
 }
 
 async function withPackedWeights(

@@ -3,10 +3,11 @@
  * until the gateway closes. Hosts read the files themselves, so a blob's bytes cross no socket within the machine and
  * take no memory here.
  */
-import { mkdirSync, mkdtempSync, rmSync } from 'node:fs';
+import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { Limits } from '@tracewire/protocol';
+import { makeFolder } from '../../make-folder.ts';
 import { BLOB_DISK_BYTES } from '../limits.ts';
 import { KeyBlobs } from './key-blobs.ts';
 
@@ -83,7 +84,7 @@ export class BlobStore {
     // A local engine stands in a program that may end without closing it.
     process.once('exit', this.#leave);
     if (this.#given === undefined) return mkdtempSync(join(tmpdir(), 'tracewire-blobs-'));
-    mkdirSync(this.#given, { recursive: true, mode: 0o700 });
+    makeFolder(this.#given, 0o700);
     return this.#given;
   }
 }

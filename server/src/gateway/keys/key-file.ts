@@ -6,7 +6,6 @@ import {
   chmodSync,
   closeSync,
   fsyncSync,
-  mkdirSync,
   openSync,
   readFileSync,
   realpathSync,
@@ -20,6 +19,7 @@ import { dirname, join, resolve } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { TracewireError } from '@tracewire/protocol';
 import * as z from 'zod/mini';
+import { makeFolder } from '../../make-folder.ts';
 
 /** Printable, so that a list of keys is what it looks like. */
 export const KEY_NAME = /^[^\p{C}\p{Zl}\p{Zp}]{1,64}$/u;
@@ -95,7 +95,7 @@ function target(file: string): string {
   if (hasKeyFile(file)) return realpathSync(file);
   const path = resolve(file);
   try {
-    mkdirSync(dirname(path), { recursive: true, mode: 0o700 });
+    makeFolder(dirname(path), 0o700);
   } catch (error) {
     throw unwritable(path, error);
   }
