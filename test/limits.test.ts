@@ -1,12 +1,14 @@
-/** Every limit that a welcome announces: what is at the limit is taken, and one past it isn't. */
+/** Every limit that a welcome announces, and those of the protocol itself: what is at the limit is taken, and one past it isn't. */
+import { createHash } from 'node:crypto';
 import { encodeFrame, type Graph, type GraphNode, type Limits, SUBPROTOCOL } from '@tracewire/protocol';
 import { afterEach, expect, it, vi } from 'vitest';
 import { WebSocket } from 'ws';
 import { GraphBuilder, runGraph } from '../server/src/engine/testing/graphs.ts';
 import { loadEngine, TINY_GPT2 } from '../server/src/engine/testing/models.ts';
-import { DEFAULT_LIMITS } from '../server/src/gateway/limits.ts';
+import { DEFAULT_LIMITS, KEY_BLOBS, OPEN_REQUESTS } from '../server/src/gateway/limits.ts';
 import { Listener } from '../server/src/gateway/listener.ts';
 import { begin, give, refusals, runOf } from '../server/src/gateway/testing/runs.ts';
+import { DESCRIPTION, polite } from '../server/src/gateway/testing/scripted-host.ts';
 import { settle, type TestClient } from '../server/src/gateway/testing/test-client.ts';
 import { floats, type Toy, TWO_SAVES, toy } from '../server/src/gateway/testing/toy.ts';
 
@@ -17,9 +19,6 @@ interface Case {
   readonly wanted: Outcomes;
   outcomes(limit: number): Promise<Outcomes>;
 }
-
-/** In other files, beside what they bound. */
-const ELSEWHERE: readonly string[] = ['traces', 'blobBytes', 'blobMs'];
 
 const closing: (() => void)[] = [];
 afterEach(() => {
@@ -122,6 +121,51 @@ async function retained(limit: number, afterMs: number): Promise<unknown> {
   return refusals(fresh, 'a')[0] ?? 'there';
 }
 
+const hashOf = (text: string): string => createHash('sha256').update(text).digest('hex');
+
+/** What is answered to the offer of a blob: its state, or the code of what refuses it. */
+async function offered(client: TestClient, sha256: string, size: number): Promise<unknown> {
+  const before = client.received.length;
+  client.send({ type: 'blob', sha256, size });
+  await settle();
+  const [answer] = client.received.slice(before).map(({ message }) => message);
+  return answer?.type === 'blob_state' ? (answer.error?.code ?? answer.state) : answer?.type;
+}
+
+/** Of the key that a client has of its own. */
+async function uploader({ stranger }: Toy, key: string): Promise<TestClient> {
+  const client = stranger(key);
+  await client.hello('blobs');
+  return client;
+}
+
+/** Whether a blob is still there so long after it came. */
+async function blobAfter(limit: number, afterMs: number): Promise<unknown> {
+  vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout', 'setInterval', 'clearInterval', 'performance'] });
+  const client = await uploader(await limited({ blobMs: limit }), 'k');
+  await offered(client, hashOf('abc'), 3);
+  client.send({ type: 'blob_chunk', sha256: hashOf('abc'), offset: 0 }, [Buffer.from('abc')]);
+  await settle();
+  // The server looks a few times in that while, so a look must come behind the end.
+  await vi.advanceTimersByTimeAsync(afterMs);
+  return offered(client, hashOf('abc'), 3);
+}
+
+/** A message whose innermost value lies within so many maps and lists, and the code that it is refused with. */
+async function nested(levels: number): Promise<unknown> {
+  const client = await (await limited({})).client();
+  const text = (word: string): number[] => [0xa0 + word.length, ...Buffer.from(word)];
+  const lists = new Array<number>(levels - 1).fill(0x91);
+  const header = Buffer.from([0x82, ...text('type'), ...text('x'), ...text('a'), ...lists, 1]);
+  const bytes = Buffer.alloc(Math.ceil((4 + header.byteLength) / 8) * 8);
+  bytes.writeUInt32LE(header.byteLength);
+  header.copy(bytes, 4);
+  client.sendRaw(bytes);
+  await settle();
+  const last = client.received.at(-1)?.message;
+  return last?.type === 'error' ? last.errors[0]?.code : last?.type;
+}
+
 const CASES: Readonly<Record<string, Case>> = {
   messageBytes: {
     limit: 4096,
@@ -206,6 +250,37 @@ const CASES: Readonly<Record<string, Case>> = {
       };
       return [await sizes('a', [limit]), await sizes('b', [limit, 4])];
     },
+  },
+  traces: {
+    limit: 3,
+    wanted: ['taken', 'bad_message'],
+    outcomes: async (limit) => {
+      const client = await (await limited({ traces: limit })).client('sessions');
+      const session = async (run: string, count: number): Promise<unknown> => {
+        const traces = Array.from({ length: count }, () => ({ graph: TWO_SAVES }));
+        client.send({ type: 'run', run, model: 'toy', traces });
+        await settle();
+        return refusals(client, run)[0] ?? 'taken';
+      };
+      return [await session('a', limit), await session('b', limit + 1)];
+    },
+  },
+  blobBytes: {
+    limit: 100,
+    wanted: ['wanted', 'too_large'],
+    outcomes: async (limit) => {
+      const server = await limited({ blobBytes: limit });
+      const [one, other] = [await uploader(server, 'k'), await uploader(server, 'j')];
+      // One blob fills it, or the second of two is a byte too much: of this key, not of the other.
+      expect(await offered(one, hashOf('a'), limit)).toBe('wanted');
+      expect(await offered(other, hashOf('a'), limit - 1)).toBe('wanted');
+      return [await offered(other, hashOf('b'), 1), await offered(one, hashOf('b'), 1)];
+    },
+  },
+  blobMs: {
+    limit: 8000,
+    wanted: ['known', 'wanted'],
+    outcomes: async (limit) => [await blobAfter(limit, limit - 1), await blobAfter(limit, limit)],
   },
   runs: {
     limit: 3,
@@ -325,15 +400,85 @@ const CASES: Readonly<Record<string, Case>> = {
   },
 };
 
-it.each(Object.entries(CASES))('%s', { timeout: 60_000 }, async (_, { limit, wanted, outcomes }) => {
-  expect(await outcomes(limit)).toEqual(wanted);
-});
+/** Those that no welcome tells: of the protocol, of a model, and of the server alone. */
+const OTHERS: Readonly<Record<string, Case>> = {
+  'depth of a message': {
+    limit: 16,
+    wanted: ['unknown_message', 'bad_frame'],
+    outcomes: async (limit) => [await nested(limit), await nested(limit + 1)],
+  },
+  'tokens of a prompt, of the model': {
+    limit: 9,
+    wanted: ['taken', 'input_too_long'],
+    outcomes: async (limit) => {
+      const server = await limited(
+        {},
+        {
+          answer: (host, command, payload) => {
+            if (command.type !== 'load') return polite(host, command, payload);
+            host.send({ type: 'loaded', description: { ...DESCRIPTION, contextLength: limit } });
+          },
+        },
+      );
+      const client = await server.client();
+      return [await fate(client, 'a', prompts(limit)), await fate(client, 'b', prompts(limit + 1))];
+    },
+  },
+  'tokens of a prompt, of the protocol': {
+    limit: 65_536,
+    wanted: ['taken', 'bad_message'],
+    outcomes: async (limit) => {
+      const client = await (await limited({ batchTokens: 2 * limit })).client();
+      return [await fate(client, 'a', prompts(limit)), await fate(client, 'b', prompts(limit + 1))];
+    },
+  },
+  'uploads of a key': {
+    limit: KEY_BLOBS,
+    wanted: ['wanted', 'too_large'],
+    outcomes: async (limit) => {
+      const client = await uploader(await limited({ requestsPerSecond: 2 * limit }), 'k');
+      const answers = [];
+      for (let n = 0; n <= limit; n++) answers.push(await offered(client, hashOf(String(n)), 1));
+      return [answers[limit - 1], answers[limit]];
+    },
+  },
+  'requests without an answer': {
+    limit: OPEN_REQUESTS,
+    wanted: [undefined, 'queue_full'],
+    outcomes: async (limit) => {
+      // A host that answers none.
+      const server = await limited(
+        {},
+        {
+          answer: (host, command, payload) => {
+            if (command.type !== 'tokenize') polite(host, command, payload);
+          },
+        },
+      );
+      const client = await server.client();
+      for (let request = 1; request <= limit + 1; request++) {
+        client.send({ type: 'tokenize', request, model: 'toy', text: 'a' });
+      }
+      await settle();
+      const refused = client.received.flatMap(({ message }) => (message.type === 'error' ? [message] : []));
+      const codeOf = (request: number) => refused.find((one) => one.request === request)?.errors[0]?.code;
+      return [codeOf(limit), codeOf(limit + 1)];
+    },
+  },
+};
+
+it.each([...Object.entries(CASES), ...Object.entries(OTHERS)])(
+  '%s',
+  { timeout: 60_000 },
+  async (_, { limit, wanted, outcomes }) => {
+    expect(await outcomes(limit)).toEqual(wanted);
+  },
+);
 
 it('are all announced, and all tested', async () => {
   const { gateway, stranger } = await toy();
   closing.push(() => gateway.close());
   const { limits } = await stranger().hello('invokes', 'resume', 'detach', 'sessions', 'blobs');
   expect(limits).toEqual(DEFAULT_LIMITS);
-  const tested = [...Object.keys(CASES), ...ELSEWHERE];
-  expect(Object.keys(DEFAULT_LIMITS).filter((limit) => !tested.includes(limit))).toEqual([]);
+  expect(Object.keys(CASES).sort()).toEqual(Object.keys(DEFAULT_LIMITS).sort());
 });
