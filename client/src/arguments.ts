@@ -7,6 +7,10 @@ import { checkOptions, describe, type OptionRule } from './options.ts';
 import type { Prompts } from './record.ts';
 import type { Trace } from './trace-context.ts';
 
+type SessionMethod = 'session' | 'startSession' | 'attachSession';
+
+const isSession = (name: string): boolean => /session$/i.test(name);
+
 /** Options, and the function that writes the trace. */
 export type Arguments<T, M = Trace & Batch> = { readonly options: SessionOptions; readonly fn: (m: M) => T };
 
@@ -34,16 +38,16 @@ function isPlainObject(value: unknown): boolean {
 export function toFunction<T, M = Trace & Batch>(
   rest: readonly unknown[],
   rules: Readonly<Record<string, OptionRule>>,
-  name: 'trace' | 'start' | 'attach' | 'validate' | 'explain' | 'session',
+  name: 'trace' | 'start' | 'attach' | 'validate' | 'explain' | SessionMethod,
 ): Arguments<T, M> {
   const [options, fn] = rest.length < 2 ? [{}, rest[0]] : rest;
   checkOptions(options, rules, name);
   if (typeof fn === 'function') return { options: options as SessionOptions, fn: fn as (m: M) => T };
-  const first = name === 'attach' ? 'run' : 'text';
-  const advice =
-    name === 'session'
-      ? 'session((s) => s.trace(text, (m) => m.lm_head.output.save()))'
-      : `${name}(${first}, (m) => m.lm_head.output.save())`;
+  const input = name === 'attach' || name === 'attachSession' ? 'run, ' : isSession(name) ? '' : 'text, ';
+  const writes = isSession(name)
+    ? '(s) => s.trace(text, (m) => m.lm_head.output.save())'
+    : '(m) => m.lm_head.output.save()';
+  const advice = `${name}(${input}${writes})`;
   const message = `${name} wants a function that writes the trace, not ${describe(fn)}: model.${advice}.`;
   throw localError('misuse', message, { wanted: 'a function', got: describe(fn) });
 }

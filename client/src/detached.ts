@@ -2,25 +2,55 @@
 import { TracewireError, type Welcome } from '@tracewire/protocol';
 import { localError } from './errors.ts';
 import type { Execution } from './execute.ts';
+import { GENERATION_OPTIONS, type Generation, type GenerationResult } from './generation.ts';
 import { describe } from './options.ts';
+import type { GeneratedToken } from './run.ts';
 
-/** A run that outlives its connection, and the client that started it. */
-export interface DetachedRun<T> {
+/** A run that outlives its connection, and the client that started it. `R` is what it comes to. */
+export interface DetachedRun<T, R = T> {
   /** Give it to `attach`. On a server without keys, whoever knows it can follow and cancel the run. */
   readonly run: string;
-  /** What the trace's function returned. Its handles are filled as values come. */
+  /** What the function returned. Its handles are filled as values come. */
   readonly result: T;
-  /** Resolves to the result when the run has completed. Rejects as `trace` would; the run may still go on then. */
-  wait(): Promise<T>;
+  /**
+   * Resolves when the run has completed: to the result, or for a generation to what `generate` gives. Rejects as
+   * `trace` would; the run may still go on then.
+   */
+  wait(): Promise<R>;
   /** Cancels the run, for all who follow it. */
   cancel(): void;
 }
+
+/** A generation that outlives its client. `for await` gives its tokens, from the first on. */
+export interface DetachedGeneration<T>
+  extends DetachedRun<T, GenerationResult<T>>,
+    AsyncIterable<GeneratedToken> {}
 
 /** Resolves when the server has taken the run in. */
 export async function detachedRun<T>(result: T, execution: Execution): Promise<DetachedRun<T>> {
   const { run, accepted, done } = execution;
   await accepted;
   return { run, result, wait: () => done.then(() => result), cancel: () => execution.cancel() };
+}
+
+/** The same for a generation. It is no promise of its result itself, for then nobody could wait for its start alone. */
+export async function detachedGeneration<T>(
+  result: T,
+  execution: Execution,
+  generation: Generation<T>,
+): Promise<DetachedGeneration<T>> {
+  const run = await detachedRun(result, execution);
+  const tokens = () => generation[Symbol.asyncIterator]();
+  return { ...run, wait: async () => generation, [Symbol.asyncIterator]: tokens };
+}
+
+/** Whether these options, if they are any, are of a generation. */
+export function generates(options: unknown): options is object {
+  return (
+    typeof options === 'object' &&
+    options !== null &&
+    Object.keys(options).some((option) => Object.hasOwn(GENERATION_OPTIONS, option))
+  );
 }
 
 /** Throws `not_offered`. */

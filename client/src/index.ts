@@ -9,7 +9,7 @@ export {
 export { arriving } from './arriving.ts';
 export type { Batch } from './batch.ts';
 export type { Cache, CachedModule, CacheOptions, ModulePattern } from './cache.ts';
-export type { DetachedRun } from './detached.ts';
+export type { DetachedGeneration, DetachedRun } from './detached.ts';
 export type { Edit, EditTrace } from './edit.ts';
 export type { EditsData } from './edit-json.ts';
 export { type LocatedError, TraceError, ValueNotSetError } from './errors.ts';

@@ -37,8 +37,8 @@ export interface ValidateOptions extends WhereOptions, Partial<GenerationOptions
 /** Options of a session; a token says of which trace it is. */
 export interface SessionOptions extends WhereOptions, ExecuteOptions {}
 
-/** Options for following a run that was started elsewhere. */
-export type AttachOptions = Omit<TraceOptions, 'deadlineMs' | 'batching'>;
+/** Options for following a run that was started elsewhere with options `O`. */
+export type AttachOptions<O = TraceOptions> = Omit<O, 'deadlineMs' | 'batching'>;
 
 /** Options of `print`. */
 export interface PrintOptions extends WhereOptions, TreeOptions {}
@@ -61,4 +61,5 @@ export const MAP_OPTIONS = {
   input: A_FUNCTION,
 };
 export const VALIDATE_OPTIONS = { ...WHERE_OPTIONS, ...GENERATION_OPTIONS };
+export const FOLLOW_OPTIONS = { ...ATTACH_OPTIONS, onToken: A_FUNCTION };
 export const GENERATE_OPTIONS = { ...TRACE_OPTIONS, onToken: A_FUNCTION };

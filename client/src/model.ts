@@ -11,7 +11,15 @@ import { abortable } from './abort.ts';
 import { toArguments, toFunction } from './arguments.ts';
 import { type Batch, mustOfferInvokes } from './batch.ts';
 import { Channel, type Link } from './channel.ts';
-import { checkRunId, type DetachedRun, detachedRun, mustOfferDetach } from './detached.ts';
+import {
+  checkRunId,
+  type DetachedGeneration,
+  type DetachedRun,
+  detachedGeneration,
+  detachedRun,
+  generates,
+  mustOfferDetach,
+} from './detached.ts';
 import { Edit, type EditTrace } from './edit.ts';
 import { type EditsData, fromData, toData } from './edit-json.ts';
 import { atCall, localError } from './errors.ts';
@@ -34,6 +42,7 @@ import { type Items, type Mapped, mapItems } from './map.ts';
 import {
   ATTACH_OPTIONS,
   type AttachOptions,
+  FOLLOW_OPTIONS,
   GENERATE_OPTIONS,
   type GenerateOptions,
   type LanguageModelOptions,
@@ -177,19 +186,33 @@ export class LanguageModel<const M extends string | object = AnyModel> {
   ): Generation<T> {
     const site = new CallSite();
     const written = fn as ((m: StepTrace) => T) | undefined;
-    return new Generation((take, tokens) => this.#generate(input, options, written, site, take, tokens));
+    return new Generation((take, tokens) =>
+      this.#generate({ input, options, fn: written }, site, take, tokens),
+    );
+  }
+
+  /** Starts a generation as a detached run, or follows one. */
+  #follow<T>(of: Generates<T>, site: CallSite, how: How): Promise<DetachedGeneration<T>> {
+    return new Promise((resolve, reject) => {
+      const generation = new Generation<T>((take, tokens) =>
+        this.#generate(of, site, take, tokens, how, (result, execution) =>
+          resolve(detachedGeneration(result, execution, generation)),
+        ),
+      );
+      generation.then(undefined, reject);
+    });
   }
 
   async #generate<T>(
-    input: TraceInput,
-    options: GenerateOptions,
-    fn: ((m: StepTrace) => T) | undefined,
+    { input, options, fn }: Generates<T>,
     site: CallSite,
     take: (token: GeneratedToken) => void,
     tokens: readonly GeneratedToken[],
+    how: How = {},
+    begun: (result: T, execution: Execution) => void = () => undefined,
   ): Promise<GenerationResult<T>> {
     try {
-      const generate = toGenerate(options, GENERATE_OPTIONS);
+      const generate = toGenerate(options, how.follow === undefined ? GENERATE_OPTIONS : FOLLOW_OPTIONS);
       const written = checkedFunction(fn);
       const { onToken, ...rest } = options;
       const onEach = (token: GeneratedToken): void => {
@@ -197,13 +220,14 @@ export class LanguageModel<const M extends string | object = AnyModel> {
         onToken?.(token);
       };
       const { result, execution, report } = await this.#execute<T>(
-        { input: toInput(input) },
+        how.follow === undefined ? { input: toInput(input) } : 'either',
         { ...rest, onToken: onEach },
         written as (m: Trace & Batch & StepApi) => T,
         site,
-        {},
+        how,
         generate,
       );
+      begun(result, execution);
       await execution.done;
       return toResult(result, tokens, report.outcome);
     } catch (error) {
@@ -222,8 +246,8 @@ export class LanguageModel<const M extends string | object = AnyModel> {
     const site = new CallSite();
     try {
       const { options, fn } = toFunction<T, Session>(written, GENERATE_OPTIONS, 'session');
-      const { result, execution, settle } = await this.#session(options, fn, site);
-      await execution.done.finally(settle);
+      const { result, execution } = await this.#session(options, fn, site);
+      await execution.done;
       return result;
     } catch (error) {
       throw atCall(error, site);
@@ -246,24 +270,37 @@ export class LanguageModel<const M extends string | object = AnyModel> {
       ...how,
       isSession: true,
     });
-    const settle = (): void => {
+    const done = execution.done.finally(() => {
       for (const trace of traces) trace.settle();
-    };
-    return { result, execution, settle };
+    });
+    // Of a detached one nobody need wait for the end.
+    done.catch(() => undefined);
+    return { result, execution: { ...execution, done } };
   }
 
   /**
    * Starts a trace as a detached run: it outlives this client, and the server keeps what it saved for a while
    * (`server()` tells: `limits.retainMs`). Resolves when the server has taken it in; `wait()` then does what `trace`
-   * does. Rejects with what is wrong with the trace, as `trace` does.
+   * does. Rejects with what is wrong with the trace, as `trace` does. With `maxNewTokens` among the options it is a
+   * generation, whose tokens `for await` gives.
    */
+  start<T = undefined>(
+    input: TraceInput,
+    options: GenerateOptions,
+    fn?: (m: StepTraceOf<M>) => T,
+  ): Promise<DetachedGeneration<T>>;
   start<T>(input: TraceInput, fn: (m: TraceOf<M>) => T): Promise<DetachedRun<T>>;
   start<T>(input: TraceInput, options: TraceOptions, fn: (m: TraceOf<M>) => T): Promise<DetachedRun<T>>;
   start<T>(fn: (t: BatchOf<M>) => T): Promise<DetachedRun<T>>;
   start<T>(options: TraceOptions, fn: (t: BatchOf<M>) => T): Promise<DetachedRun<T>>;
-  async start<T>(...written: readonly unknown[]): Promise<DetachedRun<T>> {
+  async start<T>(...written: readonly unknown[]): Promise<DetachedRun<T> | DetachedGeneration<T>> {
     const site = new CallSite();
     try {
+      const [input, second, third] = written;
+      if (generates(second)) {
+        const of = { input, options: second, fn: third } as Generates<T>;
+        return await this.#follow(of, site, { detach: true });
+      }
       const { prompts, options, fn } = toArguments<T>(written, 'start');
       const { result, execution } = await this.#execute(prompts, options, fn, site, { detach: true });
       return await detachedRun(result, execution);
@@ -274,20 +311,64 @@ export class LanguageModel<const M extends string | object = AnyModel> {
 
   /**
    * Follows a run that `start` began, here or in another process, from its first message on. `fn` is the function that
-   * `start` was given: it tells which values the run saves. Rejects with `run_lost` where the server has the run no more.
+   * `start` was given: it tells which values the run saves. A generation's options are given again too. Rejects with
+   * `run_lost` where the server has the run no more.
    */
+  attach<T = undefined>(
+    run: string,
+    options: AttachOptions<GenerateOptions>,
+    fn?: (m: StepTraceOf<M>) => T,
+  ): Promise<DetachedGeneration<T>>;
   attach<T>(run: string, fn: (m: TraceOf<M> & BatchOf<M>) => T): Promise<DetachedRun<T>>;
   attach<T>(
     run: string,
     options: AttachOptions,
     fn: (m: TraceOf<M> & BatchOf<M>) => T,
   ): Promise<DetachedRun<T>>;
-  async attach<T>(run: string, ...rest: readonly unknown[]): Promise<DetachedRun<T>> {
+  async attach<T>(run: string, ...rest: readonly unknown[]): Promise<DetachedRun<T> | DetachedGeneration<T>> {
     const site = new CallSite();
     try {
       checkRunId(run);
+      const [first, second] = rest;
+      if (generates(first)) {
+        const of = { input: '', options: first, fn: second } as Generates<T>;
+        return await this.#follow(of, site, { follow: run });
+      }
       const { options, fn } = toFunction<T>(rest, ATTACH_OPTIONS, 'attach');
       const { result, execution } = await this.#execute('either', options, fn, site, { follow: run });
+      return await detachedRun(result, execution);
+    } catch (error) {
+      throw atCall(error, site);
+    }
+  }
+
+  /** Starts a session as a detached run, as `start` does a trace. */
+  startSession<T>(fn: (s: Session) => T): Promise<DetachedRun<T>>;
+  startSession<T>(options: SessionOptions, fn: (s: Session) => T): Promise<DetachedRun<T>>;
+  async startSession<T>(...written: readonly unknown[]): Promise<DetachedRun<T>> {
+    const site = new CallSite();
+    try {
+      const { options, fn } = toFunction<T, Session>(written, GENERATE_OPTIONS, 'startSession');
+      const { result, execution } = await this.#session(options, fn, site, { detach: true });
+      return await detachedRun(result, execution);
+    } catch (error) {
+      throw atCall(error, site);
+    }
+  }
+
+  /** Follows a session that `startSession` began, as `attach` does a trace. `fn` is the function that it was given. */
+  attachSession<T>(run: string, fn: (s: Session) => T): Promise<DetachedRun<T>>;
+  attachSession<T>(
+    run: string,
+    options: AttachOptions<SessionOptions>,
+    fn: (s: Session) => T,
+  ): Promise<DetachedRun<T>>;
+  async attachSession<T>(run: string, ...rest: readonly unknown[]): Promise<DetachedRun<T>> {
+    const site = new CallSite();
+    try {
+      checkRunId(run);
+      const { options, fn } = toFunction<T, Session>(rest, FOLLOW_OPTIONS, 'attachSession');
+      const { result, execution } = await this.#session(options, fn, site, { follow: run });
       return await detachedRun(result, execution);
     } catch (error) {
       throw atCall(error, site);
@@ -478,7 +559,8 @@ export class LanguageModel<const M extends string | object = AnyModel> {
     await Promise.all(this.#hashing);
     const recorded = record(tree, prompts, site, fn, generate);
     mustOfferInvokes(welcome, recorded.recording.graph.invokes.length);
-    if (generate) mustGenerate(welcome, tree.index.description, recorded, generate, site);
+    if (generate && how.follow === undefined)
+      mustGenerate(welcome, tree.index.description, recorded, generate, site);
     const { result, report } = recorded;
     const traces = [{ ...recorded, generate }];
     return { result, report, execution: await this.#send(link, traces, options, site, how) };
@@ -526,6 +608,13 @@ export class LanguageModel<const M extends string | object = AnyModel> {
   #channel({ remote }: WhereOptions): Channel {
     return (remote ?? this.#options.remote ?? true) ? this.#remote : this.#local;
   }
+}
+
+/** What `generate` is given. */
+interface Generates<T> {
+  readonly input: TraceInput;
+  readonly options: GenerateOptions;
+  readonly fn: ((m: StepTrace) => T) | undefined;
 }
 
 function unknownModule(index: ModelIndex, path: string): Error {

@@ -9,6 +9,7 @@ import {
   type Limits,
   type MessageOf,
   Outcomes,
+  type Report,
   type RunState,
   type Status,
   type serverMessages,
@@ -75,6 +76,15 @@ export interface GeneratedToken {
 
 const OTHER_TRACE =
   'The run saves other values than this trace. Attach with the function that the run was started with.';
+/** What a followed run turns out to be. */
+const IS = {
+  session:
+    'The run is a session. Follow it with attachSession, and with the function that it was started with.',
+  trace: 'The run is no session. Follow it with attach, and with the function that it was started with.',
+  generation:
+    'The run is a generation. Give its options: attach(run, { maxNewTokens: … }, fn), as it was started.',
+  pass: 'The run is no generation. Leave the options of one out: attach(run, fn), as it was started.',
+} as const;
 
 /** Which states may follow one. */
 const AFTER: Readonly<Record<RunState, readonly RunState[]>> = {
@@ -158,8 +168,9 @@ export class Run {
   value({ seq, save, step, trace, value, bytes }: Message<'value'>, payload: Uint8Array): void {
     this.#next(seq, payload.byteLength);
     this.#mustRun('value');
-    if (!this.#within(trace)?.outcomes.isDue(save, step))
-      this.#unawaited(`a value for ${at({ trace, save, step })}, which awaits none`);
+    const owing = this.#within(trace);
+    if (!owing?.outcomes.isDue(save, step))
+      this.#unawaited(`a value for ${at({ trace, save, step })}, which awaits none`, kindOf(step, owing));
     this.#deliver(this.#assembly.start({ trace, save, step }, value, bytes, payload));
   }
 
@@ -173,8 +184,12 @@ export class Run {
   accessError({ seq, save, step, trace, error }: Message<'access_error'>): void {
     this.#next(seq, 0);
     this.#mustHaveBegun();
-    if (!this.#within(trace)?.outcomes.take(save, step))
-      this.#unawaited(`an access error for ${at({ trace, save, step })}, which awaits none`);
+    const owing = this.#within(trace);
+    if (!owing?.outcomes.take(save, step))
+      this.#unawaited(
+        `an access error for ${at({ trace, save, step })}, which awaits none`,
+        kindOf(step, owing),
+      );
     this.#listener.accessError({ trace, save, step }, error);
   }
 
@@ -182,8 +197,9 @@ export class Run {
     this.#next(seq, 0);
     this.#mustRun('token');
     const owing = this.#within(trace);
-    if (owing?.tokens !== step)
-      throw violation(`a token of step ${step} came after ${owing?.tokens ?? 'no'} tokens`);
+    if (owing?.tokens === undefined)
+      return this.#unawaited(`a token came for what doesn’t generate`, kindOf(step, owing));
+    if (owing.tokens !== step) throw violation(`a token of step ${step} came after ${owing.tokens}`);
     owing.tokens += 1;
     this.#listener.token(trace === undefined ? { step, id, text } : { trace, step, id, text });
   }
@@ -193,7 +209,10 @@ export class Run {
     this.#mustRun('log');
     const owing = this.#within(trace);
     if ((step === undefined) !== (owing?.tokens === undefined))
-      throw violation(`a log of node ${node} came ${step === undefined ? 'without' : 'with'} a step`);
+      this.#unawaited(
+        `a log of node ${node} came ${step === undefined ? 'without' : 'with'} a step`,
+        kindOf(step, owing),
+      );
     if (!owing?.logs.has(node)) this.#unawaited(`a log of ${node}, which logs nothing`);
     this.#listener.log({ trace, node, step }, text, value && read(value, payload));
   }
@@ -246,7 +265,10 @@ export class Run {
   /** What the trace that a message names owes. Traces come in order: one ends when another has begun to tell of itself. */
   #within(trace: number | undefined): Owing | undefined {
     if ((trace === undefined) === this.#isSession)
-      this.#unawaited(`a message came ${trace === undefined ? 'without' : 'with'} a trace`);
+      this.#unawaited(
+        `a message came ${trace === undefined ? 'without' : 'with'} a trace`,
+        this.#isSession ? IS.trace : IS.session,
+      );
     const number = trace ?? 0;
     if (number < this.#trace)
       this.#unawaited(`a message of trace ${number} came after one of ${this.#trace}`);
@@ -265,23 +287,39 @@ export class Run {
 
   #checkEnd({ state, report, reports }: Message<'status'>): void {
     const wrong = this.#isSession ? report !== undefined : reports !== undefined;
-    if (wrong || (reports && reports.length !== this.#owing.length))
-      this.#unawaited(`the run is ${state}, and has not one report for each trace`);
-    for (const [trace, { outcomes }] of this.#owing.entries()) {
+    if (wrong || (reports && reports.length !== this.#owing.length)) {
+      const kind = wrong ? (this.#isSession ? IS.trace : IS.session) : undefined;
+      this.#unawaited(`the run is ${state}, and has not one report for each trace`, kind);
+    }
+    for (const [trace, { outcomes, tokens }] of this.#owing.entries()) {
+      const of = reports?.[trace]?.report ?? report;
+      if (of && state === 'completed') this.#checkKind(of, tokens !== undefined);
       // How many passes of a generation began.
-      const began = (reports?.[trace]?.report ?? report)?.steps ?? 0;
+      const began = of?.steps ?? 0;
       const [missing] = outcomes.missing(began);
       if (missing === undefined) continue;
-      const of = { ...missing, trace: this.#isSession ? trace : undefined };
-      this.#unawaited(`the run is ${state}, and save ${at(of)} has no outcome`);
+      const save = { ...missing, trace: this.#isSession ? trace : undefined };
+      this.#unawaited(`the run is ${state}, and save ${at(save)} has no outcome`);
     }
   }
 
-  /** The server's fault, unless it runs another trace than this one. */
-  #unawaited(what: string): void {
-    if (!this.#followed) throw violation(what);
-    this.#listener.refused([{ code: 'misuse', message: OTHER_TRACE }]);
+  /** A followed run that saves nothing tells only here whether it generates. */
+  #checkKind({ generated }: Report, generates: boolean): void {
+    if (this.#followed && (generated !== undefined) !== generates)
+      this.#unawaited('', generates ? IS.pass : IS.generation);
   }
+
+  /** The server's fault, unless it runs another trace than this one. */
+  #unawaited(what: string, kind: string = OTHER_TRACE): void {
+    if (!this.#followed) throw violation(what);
+    this.#listener.refused([{ code: 'misuse', message: kind }]);
+  }
+}
+
+/** What a message says of a followed run by having a step, or none, where the trace doesn't. */
+function kindOf(step: number | undefined, owing: Owing | undefined): string | undefined {
+  if (!owing || (step === undefined) === (owing.tokens === undefined)) return undefined;
+  return step === undefined ? IS.pass : IS.generation;
 }
 
 const at = ({ trace, save, step }: SaveOf): string =>

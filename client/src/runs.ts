@@ -58,6 +58,8 @@ interface Wire {
   send(message: ClientMessage, payload?: readonly Uint8Array[]): void;
 }
 
+const ATTACH_LATER = 'Attach to it when it has ended, or from another LanguageModel.';
+
 /** A server that forgets a blob again and again has no room for it. */
 const MOST_MISSED = 3;
 
@@ -85,7 +87,7 @@ export class Runs {
     const entry: Entry = { id, request, run, cancelled: false, waits: false, missed: 0 };
     this.#most = Math.max(1, limits.runs);
     if (this.#follows(id))
-      run.refuse([{ code: 'run_conflict', message: `This client has run ${id} already.` }]);
+      run.refuse([{ code: 'run_conflict', message: `This client has run ${id} already. ${ATTACH_LATER}` }]);
     else this.#hold(entry);
     this.#startHeld();
     return { id, cancel: () => this.#cancel(entry) };

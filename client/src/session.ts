@@ -176,7 +176,10 @@ class SessionWriter {
     written.settle = () => {
       const { outcome } = written.report;
       if (!outcome) return;
-      slot.outcome = 'error' in outcome ? outcome : { value: toResult(saved, written.tokens, outcome) };
+      const wasCut = 'value' in outcome && outcome.value.generated?.[0]?.end === 'cut';
+      if ('error' in outcome) slot.outcome = outcome;
+      else if (wasCut) slot.outcome = { error: { body: CUT, location: site.location } };
+      else slot.outcome = { value: toResult(saved, written.tokens, outcome) };
     };
     return { saved, result: new Saved(slot, 'The generation', site) };
   }
@@ -219,6 +222,12 @@ class SessionWriter {
     );
   }
 }
+
+/** The run was cancelled, or past its deadline, while the generation went. */
+const CUT: ErrorBody = {
+  code: 'cancelled',
+  message: 'The generation was cut off: its session was cancelled.',
+};
 
 type Writes = (m: Trace & Batch & StepApi) => unknown;
 

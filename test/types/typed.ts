@@ -81,6 +81,20 @@ await renamed.start('a', (m) => {
   return m.transformer.h[0].attn.output.save();
 });
 
+// With a generation's options it is one, in steps.
+const told = await renamed.start('a', { maxNewTokens: 2 }, (m) => {
+  // @ts-expect-error: its tree is known in each step
+  m.all().transformer.h[0].atn;
+  return m.iter(1).transformer.h[0].output[0].save();
+});
+for await (const { id } of told) id.toFixed();
+const { tokens, saved } = await (await renamed.attach(told.run, { maxNewTokens: 2 }, () => 5)).wait();
+tokens.map((id) => id.toFixed() + saved.toFixed());
+const plain: undefined = (await (await renamed.start('a', { maxNewTokens: 2 })).wait()).saved;
+void plain;
+// @ts-expect-error: a trace has no tokens
+for await (const _ of await renamed.start('a', { deadlineMs: 5 }, (m) => m.lm_head.output.save())) break;
+
 // The other family in the same project.
 const llama = new LanguageModel('tiny-llama');
 await llama.trace('a', (m) => {
