@@ -1,8 +1,9 @@
 /** A model's way to one engine, remote or local: opened on first use, opened again on the next use after a loss. */
-import { ModelIndex, TracewireError } from '@tracewire/protocol';
+import { TracewireError } from '@tracewire/protocol/wire';
 import type { ClientTransport } from './connection.ts';
 import { Conversation } from './conversation.ts';
-import { ModelTree } from './tree.ts';
+import type { ModelTree } from './tree.ts';
+import type * as Writing from './writing.ts';
 
 /** How to reach an engine. */
 export interface Endpoint {
@@ -19,12 +20,18 @@ export interface Link {
   readonly model: string;
 }
 
+/** What a trace is written on: the model's modules, and the part of the client that writes traces. */
+export interface Desk {
+  readonly tree: ModelTree;
+  readonly writing: typeof Writing;
+}
+
 export class Channel {
   readonly #endpoint: Endpoint;
   #link: Promise<Link> | undefined;
   #conversation: Conversation | undefined;
   /** Of the link there is now. */
-  #tree: Promise<ModelTree> | undefined;
+  #desk: Promise<Desk> | undefined;
   #closed = false;
 
   constructor(endpoint: Endpoint) {
@@ -38,18 +45,21 @@ export class Channel {
     return this.#link;
   }
 
-  /** The model's description as a tree, asked for once a conversation. Rejects with `unknown_model` too. */
-  async tree({ conversation, model }: Link): Promise<ModelTree> {
+  /** Of a conversation there is one; its parts come side by side. Rejects with `unknown_model` and `not_installed` too. */
+  async desk({ conversation, model }: Link): Promise<Desk> {
     if (conversation.failure) throw conversation.failure;
-    this.#tree ??= conversation
-      .describe(model)
-      .then((description) => new ModelTree(new ModelIndex(description)));
-    const tree = this.#tree;
-    tree.catch(() => {
+    this.#desk ??= Promise.all([conversation.describe(model), loadWriting()]).then(
+      ([description, writing]) => ({
+        tree: new writing.ModelTree(new writing.ModelIndex(description)),
+        writing,
+      }),
+    );
+    const desk = this.#desk;
+    desk.catch(() => {
       // Another try may find the model loaded.
-      if (this.#tree === tree) this.#tree = undefined;
+      if (this.#desk === desk) this.#desk = undefined;
     });
-    return tree;
+    return desk;
   }
 
   /** Ends what is running with `closed`. Idempotent. */
@@ -76,10 +86,20 @@ export class Channel {
     if (conversation !== this.#conversation) return;
     this.#link = undefined;
     this.#conversation = undefined;
-    this.#tree = undefined;
+    this.#desk = undefined;
   }
 }
 
 function closedError(): TracewireError {
   return new TracewireError({ code: 'closed', message: 'The model was closed. Make a new LanguageModel.' });
+}
+
+/** In a page another file, which a bundler has written beside the first. */
+async function loadWriting(): Promise<typeof Writing> {
+  try {
+    return await import('./writing.ts');
+  } catch (cause) {
+    const message = `A part of the client could not be loaded: ${cause instanceof Error ? cause.message : cause}. Load the page again; where that doesn’t help, publish all the files that the bundler writes.`;
+    throw new TracewireError({ code: 'not_installed', message }, { cause });
+  }
 }

@@ -16,7 +16,7 @@ import {
   type TracewireError,
   type Transport,
   type Welcome,
-} from '@tracewire/protocol';
+} from '@tracewire/protocol/wire';
 import { connectionEnded, noWelcome, tooLarge, versionFault } from './faults.ts';
 import { toViolation, violation } from './violation.ts';
 

@@ -10,7 +10,7 @@ import {
   TracewireError,
   toErrorBody,
   type Welcome,
-} from '@tracewire/protocol';
+} from '@tracewire/protocol/wire';
 import { type ClientTransport, Connection, type ServerHandlers } from './connection.ts';
 import { newEpoch, notRegained, refusal } from './faults.ts';
 import type { Sendable } from './offload.ts';

@@ -8,7 +8,7 @@ import {
   readGraphTensors,
   type TensorLike,
   TracewireError,
-} from '@tracewire/protocol';
+} from '@tracewire/protocol/wire';
 import { localError } from './errors.ts';
 import { joinParts } from './join-parts.ts';
 import { describe } from './options.ts';

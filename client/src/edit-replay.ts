@@ -1,6 +1,6 @@
 /** Puts an edit's nodes into a trace, for one prompt and, in a generation, for every step. */
 import type { GraphNode, Steps } from '@tracewire/protocol';
-import type { Fragment } from './edit.ts';
+import type { Fragment } from './edit-fragment.ts';
 import type { Site } from './location.ts';
 import type { Recorder } from './recorder.ts';
 

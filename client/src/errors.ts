@@ -2,7 +2,13 @@
  * The errors users meet. All are `TracewireError`s with a code of the protocol's table; a `TraceError` adds the
  * user's source lines, a `ValueNotSetError` is thrown by reading a saved value that never came to be.
  */
-import { type ErrorBody, type ErrorCode, errorPage, NEVER_SET, TracewireError } from '@tracewire/protocol';
+import {
+  type ErrorBody,
+  type ErrorCode,
+  errorPage,
+  NEVER_SET,
+  TracewireError,
+} from '@tracewire/protocol/wire';
 import { CallSite, formatLocation, type SourceLocation } from './location.ts';
 
 /** An error and the line of the user's program that made it. */

@@ -6,7 +6,7 @@ import {
   TracewireError,
   toErrorBody,
   type Welcome,
-} from '@tracewire/protocol';
+} from '@tracewire/protocol/wire';
 
 /** The server refused something; it may have found several errors, and the first stands for them. */
 export class RefusedError extends TracewireError {

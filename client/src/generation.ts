@@ -1,16 +1,7 @@
 /** A generation as its caller holds it: a promise of the result, and the tokens as they come. */
-import {
-  type Generate,
-  type Generated,
-  generateFaults,
-  type ModelDescription,
-  TracewireError,
-  type Welcome,
-} from '@tracewire/protocol';
-import { localError, TraceError } from './errors.ts';
-import type { CallSite } from './location.ts';
+import type { Generate, Generated } from '@tracewire/protocol';
+import { localError } from './errors.ts';
 import { aList, aNumber, checkOptions, describe, type OptionRule } from './options.ts';
-import type { Recorded } from './record.ts';
 import type { GeneratedToken } from './run.ts';
 import type { Slot } from './saved.ts';
 import type { RunReport } from './trace-context.ts';
@@ -88,25 +79,6 @@ export function toGenerate<T extends GenerationOptions>(
   return Object.fromEntries(
     names.flatMap((name) => (options[name] === undefined ? [] : [[name, options[name]]])),
   ) as unknown as Generate;
-}
-
-/** Throws what refuses a generation before it is sent. */
-export function mustGenerate(
-  { capabilities }: Pick<Welcome, 'capabilities'>,
-  description: ModelDescription,
-  { recording }: Pick<Recorded<unknown>, 'recording'>,
-  generate: Generate,
-  site: CallSite,
-): void {
-  if (!capabilities.includes('generation')) {
-    const message = 'The server doesn’t generate: it runs one pass. Use trace.';
-    throw new TracewireError({ code: 'not_offered', message, wanted: 'generation' });
-  }
-  const [first, ...rest] = generateFaults(recording.graph, generate, description).map((body) => ({
-    body,
-    location: site.location,
-  }));
-  if (first) throw new TraceError([first, ...rest]);
 }
 
 /** The function of a generation, or one that hooks nothing. Throws `misuse`. */

@@ -5,7 +5,7 @@ export {
   type ErrorCode,
   type ModelDescription,
   TracewireError,
-} from '@tracewire/protocol';
+} from '@tracewire/protocol/wire';
 export { arriving } from './arriving.ts';
 export type { Batch } from './batch.ts';
 export type { Cache, CachedModule, CacheOptions, ModulePattern } from './cache.ts';

@@ -1,16 +1,10 @@
 /// <reference lib="esnext.disposable" preserve="true" />
 /** The model as users hold it: where its engine is, and what can be asked of it. Nothing global, nothing mutable. */
-import {
-  type Generate,
-  type ModelDescription,
-  type ModelIndex,
-  printTree,
-  type Welcome,
-} from '@tracewire/protocol';
+import type { Generate, ModelDescription, ModelIndex, Welcome } from '@tracewire/protocol';
 import { abortable } from './abort.ts';
 import { toArguments, toFunction } from './arguments.ts';
-import { type Batch, mustOfferInvokes } from './batch.ts';
-import { Channel, type Link } from './channel.ts';
+import type { Batch } from './batch.ts';
+import { Channel, type Desk, type Link } from './channel.ts';
 import {
   checkRunId,
   type DetachedGeneration,
@@ -23,15 +17,14 @@ import {
 import { Edit, type EditTrace } from './edit.ts';
 import { type EditsData, fromData, toData } from './edit-json.ts';
 import { atCall, localError } from './errors.ts';
-import { type Execution, execute, type How } from './execute.ts';
-import { type Explanation, explain, mustOfferExplain } from './explain.ts';
+import type { Execution, How } from './execute.ts';
+import type { Explanation } from './explain.ts';
 import type { ExecuteOptions } from './filler.ts';
 import {
   checkedFunction,
   Generation,
   type GenerationOptions,
   type GenerationResult,
-  mustGenerate,
   toGenerate,
   toResult,
 } from './generation.ts';
@@ -57,19 +50,17 @@ import {
   type ValidateOptions,
 } from './model-options.ts';
 import type { AnyModel, BatchOf, EditTraceOf, StepTraceOf, TraceOf } from './model-types.ts';
-import { offload } from './offload.ts';
 import { checkOptions, describe, type OptionRule } from './options.ts';
-import { type Prompts, type Recorded, record } from './record.ts';
+import type { Prompts, Recorded } from './record.ts';
 import { remoteEndpoint } from './remote.ts';
 import type { GeneratedToken } from './run.ts';
-import { type Scan, scan } from './scan.ts';
-import { mustOfferSession, recordSession, type Session } from './session.ts';
+import type { Scan } from './scan.ts';
+import type { Session } from './session.ts';
 import type { StepApi, StepTrace } from './step-api.ts';
 import { Tokenizer, WHERE_OPTIONS, type WhereOptions } from './tokenizer.ts';
 import type { Trace } from './trace-context.ts';
-import type { ModelTree } from './tree.ts';
 import { FunctionFile, type UserFunction, userFunction } from './user-function.ts';
-import { type Validation, validate } from './validate.ts';
+import type { Validation } from './validate.ts';
 
 /**
  * A language model on a server, or in this process. It connects on first use and again after a loss; an idle
@@ -85,8 +76,7 @@ export class LanguageModel<const M extends string | object = AnyModel> {
   #remote: Channel;
   #local: Channel;
   #edits: readonly Edit[] = [];
-  /** Hashes of functions that are being computed. */
-  readonly #hashing = new Set<Promise<void>>();
+  readonly #functions: FunctionFile[] = [];
 
   /** Throws `bad_input` or `unknown_option`. */
   constructor(name: M extends string ? M : string, options: LanguageModelOptions = {}) {
@@ -258,15 +248,14 @@ export class LanguageModel<const M extends string | object = AnyModel> {
     const channel = this.#channel(options);
     const link = await abortable(channel.link(), options.signal);
     if (how.detach || how.follow !== undefined) mustOfferDetach(link.conversation.welcome);
-    const tree = await abortable(this.#tree(channel, link), options.signal);
-    await Promise.all(this.#hashing);
-    const { result, traces } = recordSession(tree, site, fn);
-    mustOfferSession(link.conversation.welcome, traces, tree.index.description, site);
+    const { tree, writing } = await abortable(this.#desk(channel, link), options.signal);
+    const { result, traces } = writing.recordSession(tree, site, fn);
+    writing.mustOfferSession(link.conversation.welcome, traces, tree.index.description, site);
     const onToken = (token: GeneratedToken): void => {
       traces[token.trace ?? 0]?.tokens.push(token);
       options.onToken?.(token);
     };
-    const execution = await this.#send(link, traces, { ...options, onToken }, site, {
+    const execution = await writing.send(link, traces, { ...options, onToken }, site, {
       ...how,
       isSession: true,
     });
@@ -404,8 +393,8 @@ export class LanguageModel<const M extends string | object = AnyModel> {
   /** The edits as data that `JSON.stringify` takes and `edit` takes back. Rejects with what is wrong with one. */
   async exportEdits(options: WhereOptions = {}): Promise<EditsData> {
     return this.#ask(options, 'exportEdits', async (channel, link) => {
-      const tree = await channel.tree(link);
-      return toData(this.#edits.map((edit) => edit.store(tree)));
+      const { tree, writing } = await channel.desk(link);
+      return toData(this.#edits.map((edit) => writing.storedOf(edit, tree)));
     });
   }
 
@@ -418,9 +407,11 @@ export class LanguageModel<const M extends string | object = AnyModel> {
   }
 
   /** What traces are written against: the model's modules, and its edits. */
-  async #tree(channel: Channel, link: Link): Promise<ModelTree> {
-    const tree = await channel.tree(link);
-    return this.#edits.length === 0 ? tree : tree.edited(this.#edits.map((edit) => edit.fragment(tree)));
+  async #desk(channel: Channel, link: Link): Promise<Desk> {
+    const { tree, writing } = await channel.desk(link);
+    await Promise.all(this.#functions.map((file) => writing.hash(file)));
+    if (this.#edits.length === 0) return { tree, writing };
+    return { tree: tree.edited(this.#edits.map((edit) => writing.fragmentOf(edit, tree))), writing };
   }
 
   /**
@@ -429,15 +420,15 @@ export class LanguageModel<const M extends string | object = AnyModel> {
    */
   fn(bytes: Uint8Array | ArrayBuffer): UserFunction {
     const file = new FunctionFile(bytes);
-    const hashing = file.hash().finally(() => this.#hashing.delete(hashing));
-    this.#hashing.add(hashing);
-    return userFunction(file, async (options) => {
-      await hashing;
-      return this.#ask(options, 'describe', async (_, { conversation }) => {
-        const { inputs, outputs } = await conversation.describeFunction(file.sha256, file.bytes);
+    this.#functions.push(file);
+    return userFunction(file, (options) =>
+      this.#ask(options, 'describe', async (channel, link) => {
+        const { writing } = await this.#desk(channel, link);
+        const sha256 = writing.sha256Of(file);
+        const { inputs, outputs } = await link.conversation.describeFunction(sha256, file.bytes);
         return { inputs, outputs };
-      });
-    });
+      }),
+    );
   }
 
   /** The model's modules with their places, its parameters, and its limits. */
@@ -445,7 +436,7 @@ export class LanguageModel<const M extends string | object = AnyModel> {
     return this.#ask(
       options,
       'describe',
-      async (channel, link) => (await channel.tree(link)).index.description,
+      async (channel, link) => (await channel.desk(link)).tree.index.description,
     );
   }
 
@@ -459,9 +450,10 @@ export class LanguageModel<const M extends string | object = AnyModel> {
       'print',
       async (channel, link) => {
         const { sources = false, module = '', color = hasColor() } = options;
-        const { index } = await channel.tree(link);
+        const { tree, writing } = await channel.desk(link);
+        const { index } = tree;
         if (!index.modules.has(module) && !index.isContainer(module)) throw unknownModule(index, module);
-        const text = printTree(index.description, { sources, module, color });
+        const text = writing.printTree(index.description, { sources, module, color });
         console.log(text);
         return text;
       },
@@ -475,7 +467,8 @@ export class LanguageModel<const M extends string | object = AnyModel> {
    */
   async scan(input: TraceInput, options: WhereOptions = {}): Promise<Scan> {
     return this.#ask(options, 'scan', async (channel, link) => {
-      return scan(link, (await channel.tree(link)).index.description, input);
+      const { tree, writing } = await channel.desk(link);
+      return writing.scan(link, tree.index.description, input);
     });
   }
 
@@ -497,9 +490,9 @@ export class LanguageModel<const M extends string | object = AnyModel> {
       const { prompts, options, fn } = toArguments<unknown>(written, 'validate', VALIDATE_OPTIONS);
       const { remote, ...rest } = options as ValidateOptions;
       const generate = Object.keys(rest).length > 0 ? toGenerate(rest as GenerationOptions, {}) : undefined;
-      const { link, tree } = await this.#open({ remote });
+      const { link, tree, writing } = await this.#open({ remote });
       const write = fn as (m: Trace & Batch & StepApi) => unknown;
-      return await validate(link, tree, { prompts, fn: write, site, generate });
+      return await writing.validate(link, tree, { prompts, fn: write, site, generate });
     } catch (error) {
       throw atCall(error, site);
     }
@@ -517,11 +510,11 @@ export class LanguageModel<const M extends string | object = AnyModel> {
     const site = new CallSite();
     try {
       const { prompts, options, fn } = toArguments<T>(written, 'explain', WHERE_OPTIONS);
-      const { link, tree } = await this.#open(options);
-      mustOfferExplain(link.conversation.welcome);
-      const recorded = record(tree, prompts, site, fn as (m: Trace & Batch & StepApi) => T);
-      mustOfferInvokes(link.conversation.welcome, recorded.recording.graph.invokes.length);
-      return await explain(link, recorded, site);
+      const { link, tree, writing } = await this.#open(options);
+      writing.mustOfferExplain(link.conversation.welcome);
+      const recorded = writing.record(tree, prompts, site, fn as (m: Trace & Batch & StepApi) => T);
+      writing.mustOfferInvokes(link.conversation.welcome, recorded.recording.graph.invokes.length);
+      return await writing.explain(link, recorded, site);
     } catch (error) {
       throw atCall(error, site);
     }
@@ -554,39 +547,21 @@ export class LanguageModel<const M extends string | object = AnyModel> {
     const channel = this.#channel(options);
     const link = await abortable(channel.link(), options.signal);
     if (how.detach || how.follow !== undefined) mustOfferDetach(link.conversation.welcome);
-    const tree = await abortable(this.#tree(channel, link), options.signal);
+    const { tree, writing } = await abortable(this.#desk(channel, link), options.signal);
     const { welcome } = link.conversation;
-    await Promise.all(this.#hashing);
-    const recorded = record(tree, prompts, site, fn, generate);
-    mustOfferInvokes(welcome, recorded.recording.graph.invokes.length);
+    const recorded = writing.record(tree, prompts, site, fn, generate);
+    writing.mustOfferInvokes(welcome, recorded.recording.graph.invokes.length);
     if (generate && how.follow === undefined)
-      mustGenerate(welcome, tree.index.description, recorded, generate, site);
+      writing.mustGenerate(welcome, tree.index.description, recorded, generate, site);
     const { result, report } = recorded;
     const traces = [{ ...recorded, generate }];
-    return { result, report, execution: await this.#send(link, traces, options, site, how) };
+    return { result, report, execution: await writing.send(link, traces, options, site, how) };
   }
 
-  /** Sends what is written down, or follows the run that is one. */
-  async #send(
-    link: Link,
-    traces: readonly (Recorded<unknown> & { readonly generate?: Generate | undefined })[],
-    options: ExecuteOptions,
-    site: CallSite,
-    how: How,
-  ): Promise<Execution> {
-    const recordings = traces.map(({ recording }) => recording);
-    const bytes = recordings.reduce((sum, { payloadBytes }) => sum + payloadBytes, 0);
-    const sent =
-      how.follow === undefined
-        ? await Promise.all(recordings.map((recording) => offload(recording, link.conversation, bytes)))
-        : recordings.map((recording) => ({ ...recording, blobs: new Map<string, Uint8Array>() }));
-    return execute(link, traces, sent, options, site, how);
-  }
-
-  async #open(where: WhereOptions): Promise<{ readonly link: Link; readonly tree: ModelTree }> {
+  async #open(where: WhereOptions): Promise<Desk & { readonly link: Link }> {
     const channel = this.#channel(where);
     const link = await channel.link();
-    return { link, tree: await this.#tree(channel, link) };
+    return { link, ...(await this.#desk(channel, link)) };
   }
 
   async #ask<T>(

@@ -1,5 +1,5 @@
 /** Tries to get a lost connection back: jittered exponential back-off, for as long as the server keeps the runs. */
-import { type ErrorCode, TracewireError } from '@tracewire/protocol';
+import { type ErrorCode, TracewireError } from '@tracewire/protocol/wire';
 
 /** What becomes of a run's connection. While it is lost, the run goes on at the server. */
 export interface ConnectionEvent {

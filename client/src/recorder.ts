@@ -28,20 +28,21 @@ import {
   type TensorLike,
   type TensorRef,
 } from '@tracewire/protocol';
-import type { Fragment } from './edit.ts';
+import type { Fragment } from './edit-fragment.ts';
 import { replay, type SharedNodes } from './edit-replay.ts';
 import { type LocatedError, localError } from './errors.ts';
+import { readFile, sha256Of } from './function-reading.ts';
 import { INERT } from './inert.ts';
 import type { StartInput, TraceFeeds } from './input.ts';
 import { labelOf } from './label.ts';
 import { literalTensor } from './literal.ts';
 import { CallSite, type Site, type SourceLocation } from './location.ts';
 import { Operand, RECORDER, RESOLVE } from './operand.ts';
-import { coerceOperands, type OperandLike } from './operands.ts';
+import { coerceOperand, coerceOperands, type OperandLike } from './operands.ts';
 import { Saved, type Slot } from './saved.ts';
 import type { SavedValue } from './tensor.ts';
 import { TracedValue } from './traced.ts';
-import type { FunctionFile } from './user-function.ts';
+import { type FunctionFile, faultsOf } from './user-function.ts';
 
 /** A trace as it goes on the wire, and what maps the answers back. */
 export interface Recording {
@@ -239,13 +240,21 @@ export class Recorder {
 
   /** The trace calls the function, so it goes to the server too. */
   knows(file: FunctionFile): void {
-    this.#functions.set(file.sha256, file);
+    this.#functions.set(sha256Of(file), file);
   }
 
-  /** A call of a user's function. */
-  call(file: FunctionFile, inputs: readonly number[]): TracedValue {
+  /** A call of a user's function. What is wrong with its file is told once. */
+  call(file: FunctionFile, operands: readonly OperandLike[]): TracedValue {
+    const { body, errors } = readFile(file);
+    if (!body) {
+      if (!this.#errors.some((error) => error.body === errors[0])) this.fail(faultsOf(file));
+      return this.inert();
+    }
     this.knows(file);
-    return this.derive(inputs, { kind: 'call', function: file.sha256, inputs });
+    const inputs = operands.map((operand, index) =>
+      coerceOperand(this, operand, body.inputs[index]?.dtype ?? 'float32'),
+    );
+    return this.derive(inputs, { kind: 'call', function: sha256Of(file), inputs });
   }
 
   save(value: number): Saved<SavedValue> {

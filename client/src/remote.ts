@@ -1,5 +1,5 @@
 /** The remote engine: a server at a WebSocket address. */
-import { nearest, TracewireError, type Transport } from '@tracewire/protocol';
+import { nearest, TracewireError, type Transport } from '@tracewire/protocol/wire';
 import { openWebSocket } from '#websocket';
 import type { Endpoint } from './channel.ts';
 import { localError } from './errors.ts';

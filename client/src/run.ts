@@ -14,7 +14,7 @@ import {
   type Status,
   type serverMessages,
   type TraceGraph,
-} from '@tracewire/protocol';
+} from '@tracewire/protocol/wire';
 import { Acks } from './acks.ts';
 import type { ConnectionEvent } from './reconnect.ts';
 import type { SavedValue } from './tensor.ts';

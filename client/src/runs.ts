@@ -9,7 +9,7 @@ import {
   type RunOptions,
   type TraceGraph,
   toErrorBody,
-} from '@tracewire/protocol';
+} from '@tracewire/protocol/wire';
 import type { ConnectionEvent } from './reconnect.ts';
 import { Run, type RunListener } from './run.ts';
 import type { Uploads } from './uploads.ts';

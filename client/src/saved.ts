@@ -1,5 +1,5 @@
 /** The handle of a saved value: empty while the trace is written, filled when the server sends what came of it. */
-import { describeSteps, type ErrorBody, hasStep, type Steps, stepNeverCame } from '@tracewire/protocol';
+import { describeSteps, type ErrorBody, hasStep, type Steps, stepNeverCame } from '@tracewire/protocol/wire';
 import { type LocatedError, localError, ValueNotSetError } from './errors.ts';
 import type { CallSite } from './location.ts';
 import { INSPECT } from './tensor.ts';

@@ -1,5 +1,11 @@
 /** One element ↔ what a person means by it: float16 decoded, bool as true or false, int64 a number when safe. */
-import { DTYPES, type Dtype, float16FromBits, float16ToBits, type TensorData } from '@tracewire/protocol';
+import {
+  DTYPES,
+  type Dtype,
+  float16FromBits,
+  float16ToBits,
+  type TensorData,
+} from '@tracewire/protocol/wire';
 
 /** `bigint` only for int64 and uint64 beyond ±(2^53 − 1), `boolean` only for bool. */
 export type Scalar = number | bigint | boolean;

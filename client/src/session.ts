@@ -15,12 +15,12 @@ import {
   checkedFunction,
   type GenerationOptions,
   type GenerationResult,
-  mustGenerate,
   toGenerate,
   toResult,
 } from './generation.ts';
 import { type TraceInput, toInput } from './input.ts';
 import { CallSite } from './location.ts';
+import { mustGenerate } from './must-generate.ts';
 import { describe } from './options.ts';
 import { addPrompt, checkResult, failSaves, type Prompts, type Recorded } from './record.ts';
 import { Recorder } from './recorder.ts';

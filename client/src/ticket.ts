@@ -1,5 +1,5 @@
 /** A browser's way in where a server wants a key: it asks for a ticket, which is good for one WebSocket (PROTOCOL.md, 1.5). */
-import { TracewireError } from '@tracewire/protocol';
+import { TracewireError } from '@tracewire/protocol/wire';
 import { unauthorized } from './faults.ts';
 
 const ASK_MS = 10_000;

@@ -1,6 +1,6 @@
 /** A model's modules as a tree: what stands under a path, for property access and for "did you mean". */
 import { type ModelIndex, nearest } from '@tracewire/protocol';
-import type { Fragment } from './edit.ts';
+import type { Fragment } from './edit-fragment.ts';
 
 export class ModelTree {
   readonly index: ModelIndex;

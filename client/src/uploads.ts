@@ -8,7 +8,7 @@ import {
   type MessageOf,
   type serverMessages,
   TracewireError,
-} from '@tracewire/protocol';
+} from '@tracewire/protocol/wire';
 import { violation } from './violation.ts';
 
 type BlobState = MessageOf<typeof serverMessages, 'blob_state'>;

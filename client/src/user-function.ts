@@ -1,10 +1,10 @@
-/** A user's function: a small ONNX model, read and checked here, called in traces as a function of values. */
-import { type PortDescription, type ReadFunction, readFunction, sha256Hex } from '@tracewire/protocol';
-import { digest } from './digest.ts';
-import { localError, TraceError } from './errors.ts';
+/** A user's function: a small ONNX model, called in traces as a function of values. What is in it is read by function-reading.ts. */
+import type { PortDescription, ReadFunction } from '@tracewire/protocol';
+import { READER } from '#function-reader';
+import { type LocatedError, localError, TraceError } from './errors.ts';
 import { CallSite } from './location.ts';
 import { Operand, RECORDER } from './operand.ts';
-import { literalNode, type OperandLike, resolveOperand } from './operands.ts';
+import type { OperandLike } from './operands.ts';
 import { describe } from './options.ts';
 import { Saved } from './saved.ts';
 import type { WhereOptions } from './tokenizer.ts';
@@ -28,16 +28,21 @@ export interface UserFunction extends FunctionDescription {
   describe(options?: WhereOptions): Promise<FunctionDescription>;
 }
 
-/** Nodes of a function; a server may take fewer, and says so. */
-const MAX_NODES = 100_000;
+/** What reads a function on the spot, where that is at hand. */
+export interface FunctionReader {
+  read(bytes: Uint8Array): ReadFunction;
+  sha256(bytes: Uint8Array): string;
+}
 
-/** A function's file. */
+/** A function's file, and what is known of it so far. */
 export class FunctionFile {
   readonly bytes: Uint8Array;
-  readonly read: ReadFunction & { readonly body: object };
-  #sha256: string | undefined;
+  /** The line that called `fn`. */
+  readonly site = new CallSite();
+  read: ReadFunction | undefined;
+  sha256: string | undefined;
 
-  /** Throws a `TraceError` with all that is wrong with the file. */
+  /** Throws `bad_input`; in Node also a `TraceError` with all that is wrong with the file. */
   constructor(given: unknown) {
     if (!(given instanceof Uint8Array) && !(given instanceof ArrayBuffer)) {
       const message = `A function is the bytes of an ONNX model, not ${describe(given)}: model.fn(await readFile('encoder.onnx')).`;
@@ -45,24 +50,15 @@ export class FunctionFile {
     }
     // A copy: a view of something that is changed later would have another hash.
     this.bytes = new Uint8Array(given instanceof ArrayBuffer ? given.slice() : given);
-    const read = readFunction(this.bytes, { nodes: MAX_NODES });
-    if (!read.body) {
-      const { location } = new CallSite();
-      const [first, ...rest] = read.errors.map((body) => ({ body, location }));
-      if (first) throw new TraceError([first, ...rest]);
-    }
-    this.read = read as ReadFunction & { readonly body: object };
+    this.read = READER?.read(this.bytes);
+    const [first, ...rest] = faultsOf(this);
+    if (first) throw new TraceError([first, ...rest]);
   }
+}
 
-  /** Computed on the spot, unless `hash` has done it. */
-  get sha256(): string {
-    this.#sha256 ??= sha256Hex(this.bytes);
-    return this.#sha256;
-  }
-
-  async hash(): Promise<void> {
-    this.#sha256 ??= await digest(this.bytes);
-  }
+/** All that is wrong with a file that was read, at the line that made the function. */
+export function faultsOf({ site, read }: FunctionFile): LocatedError[] {
+  return (read?.errors ?? []).map((body) => ({ body, location: site.location }));
 }
 
 /** `ask`: what a server makes of the function. */
@@ -70,32 +66,29 @@ export function userFunction(
   file: FunctionFile,
   ask: (options: WhereOptions) => Promise<FunctionDescription>,
 ): UserFunction {
-  const { inputs = [], outputs = [] } = file.read.body as FunctionDescription;
-  const call = (...operands: readonly OperandLike[]): TracedValue => callIn(file, inputs, operands);
+  const call = (...operands: readonly OperandLike[]): TracedValue => callIn(file, operands);
   return Object.defineProperties(call, {
-    inputs: { value: inputs },
-    outputs: { value: outputs },
-    sha256: { get: () => file.sha256 },
+    inputs: { get: () => (file.read?.body ?? refuseEarly('inputs')).inputs },
+    outputs: { get: () => (file.read?.body ?? refuseEarly('outputs')).outputs },
+    sha256: { get: () => hashOf(file) },
     describe: { value: (options: WhereOptions = {}) => ask(options) },
   }) as UserFunction;
 }
 
-function callIn(
-  file: FunctionFile,
-  inputs: readonly PortDescription[],
-  operands: readonly OperandLike[],
-): TracedValue {
+function hashOf(file: FunctionFile): string {
+  file.sha256 ??= READER?.sha256(file.bytes) ?? refuseEarly('sha256');
+  return file.sha256;
+}
+
+function callIn(file: FunctionFile, operands: readonly OperandLike[]): TracedValue {
   const operand = operands.find((value) => value instanceof Operand);
-  if (!(operand instanceof Operand)) {
-    const saved = operands.some((value) => value instanceof Saved);
-    const advice = saved ? 'Give it the value itself, not its saved handle.' : 'Make one with m.constant(…).';
-    throw localError('misuse', `A function needs at least one value of the trace. ${advice}`);
-  }
-  const recorder = operand[RECORDER];
-  const ids = operands.map((value, index) => {
-    const resolved = resolveOperand(recorder, value);
-    if (typeof resolved === 'number') return resolved;
-    return literalNode(recorder, resolved.literal, inputs[index]?.dtype ?? 'float32');
-  });
-  return recorder.call(file, ids);
+  if (operand instanceof Operand) return operand[RECORDER].call(file, operands);
+  const saved = operands.some((value) => value instanceof Saved);
+  const advice = saved ? 'Give it the value itself, not its saved handle.' : 'Make one with m.constant(…).';
+  throw localError('misuse', `A function needs at least one value of the trace. ${advice}`);
+}
+
+function refuseEarly(what: string): never {
+  const message = `In a page a function’s ${what} can be read once a trace has called it. \`await f.describe()\` asks the server what it takes and gives.`;
+  throw localError('misuse', message);
 }

@@ -1,5 +1,5 @@
 /** Puts a run's saved values together from their chunks. One value at a time: those of a run don't interleave. */
-import { PayloadReader, type ValueRef } from '@tracewire/protocol';
+import { PayloadReader, type ValueRef } from '@tracewire/protocol/wire';
 import { type SavedValue, toSavedValue } from './tensor.ts';
 import { violation } from './violation.ts';
 

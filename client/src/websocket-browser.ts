@@ -1,5 +1,5 @@
 /** The browser's WebSocket as a transport. It tells no reason for a refusal: browsers show only code 1006. */
-import { concat, Inbox, SUBPROTOCOL, TracewireError } from '@tracewire/protocol';
+import { concat, Inbox, SUBPROTOCOL, TracewireError } from '@tracewire/protocol/wire';
 import type { ClientTransport } from './connection.ts';
 import { ticketFor } from './ticket.ts';
 

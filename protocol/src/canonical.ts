@@ -1,7 +1,7 @@
 /** When two graphs are the same: the canonical encoding and the hash of a graph (PROTOCOL.md, section 3.4). */
 import { sha256 as portable } from '@noble/hashes/sha2.js';
 import { bytesToHex } from '@noble/hashes/utils.js';
-import type { TraceGraph } from './check-traces.ts';
+import type { TraceGraph } from './generate.ts';
 import type { Graph, GraphNode, Input, NodeKind, NodeOf, Place } from './graph.ts';
 import { feedsOf } from './graph-tensors.ts';
 import { bytesOf, type TensorLike } from './tensor.ts';

@@ -1,18 +1,10 @@
 /** Several traces in one run (PROTOCOL.md, section 6.3): each is checked as one alone is, and what it takes of those before it. */
 import { type CheckResult, GraphChecker, type Known } from './check.ts';
 import type { ErrorBody } from './errors.ts';
-import type { Generate } from './generate.ts';
-import type { Graph } from './graph.ts';
+import type { TraceGraph } from './generate.ts';
 import type { ClientMessage } from './messages.ts';
 import type { ModelIndex } from './model-index.ts';
 import type { TensorLike } from './tensor.ts';
-
-/** One trace of a run. */
-export interface TraceGraph {
-  readonly graph: Graph;
-  /** Of more passes than one. */
-  readonly generate?: Generate | undefined;
-}
 
 /** The traces of a `run` message: of one pass or generation, one. */
 export function tracesOf({

@@ -29,6 +29,13 @@ export const generated = z.strictObject({ tokens: uint, end: z.enum(ENDS) });
 export type Generate = z.infer<typeof generate>;
 export type Generated = z.infer<typeof generated>;
 
+/** One trace of a run. */
+export interface TraceGraph {
+  readonly graph: Graph;
+  /** Of more passes than one. */
+  readonly generate?: Generate | undefined;
+}
+
 /** Why a prompt of so many tokens can't have so many more. The last token chosen is not run, so it needs no room. */
 export function lengthFault(
   tokens: number,

@@ -1,13 +1,22 @@
 /** The same client package in a real browser against a real server. Run by `npm run test:browser`. */
+import { createHash } from 'node:crypto';
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { LanguageModel, type Tensor } from '@tracewire/client';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { functionBytes, op } from '../support/function-file.ts';
 import { makeKey, startServer, type TestServer } from '../support/server.ts';
 import { type ClientPage, openClientPage } from './page.ts';
 
 const PROMPT = 'The Eiffel Tower is in the city of';
+
+const DOUBLE = functionBytes({
+  inputs: { x: [3] },
+  outputs: { y: [3] },
+  nodes: [op('Add', ['x', 'x'], ['y'])],
+});
+const LOOP = { inputs: { x: [1] }, outputs: { y: [1] }, nodes: [op('Loop', ['x'], ['y'])] };
 
 /** What the page's script sees of the client; the browser has no TypeScript. */
 declare const tracewire: typeof import('@tracewire/client');
@@ -120,10 +129,64 @@ describe('a server that wants keys', () => {
   });
 });
 
-it('has a size', () => {
-  const { plain, gzip } = client.size;
-  console.log(
-    `the client in a page: ${(plain / 1000).toFixed(1)} kB minified, ${(gzip / 1000).toFixed(1)} kB compressed`,
+it('loads what writes traces with the first trace, and says so where that is missing', async () => {
+  const { page, asked, close } = await openClientPage((name) => name.startsWith('/writing'));
+  const bare = [...asked];
+  const message = await page.evaluate(async (url) => {
+    const model = new tracewire.LanguageModel('tiny-gpt2', { url });
+    const { models } = await model.server();
+    const error = await model.trace('The', (m) => m.lm_head.output.save()).catch((thrown: unknown) => thrown);
+    await model.close();
+    const { code, message } = error as { code: string; message: string };
+    return `${models[0]}: ${code}: ${message}`;
+  }, server.url);
+  await close();
+  expect(bare.filter((name) => name.startsWith('/writing'))).toEqual([]);
+  expect(asked.filter((name) => name.startsWith('/writing')).length).toBeGreaterThan(0);
+  expect(message).toMatch(
+    /^tiny-gpt2: not_installed: not_installed: A part of the client could not be loaded: .*publish all the files/,
   );
-  expect(gzip).toBeLessThan(110_000);
+});
+
+it('reads a function with the first trace that calls it', async () => {
+  const outcomes = await client.page.evaluate(
+    async ([url, double, broken]) => {
+      const model = new tracewire.LanguageModel('tiny-gpt2', { url });
+      const twice = model.fn(Uint8Array.from(double));
+      const nothing = model.fn(Uint8Array.from(broken));
+      const thrown = (run: () => unknown): string => {
+        try {
+          return String(run());
+        } catch (error) {
+          return (error as Error).message;
+        }
+      };
+      const early = thrown(() => twice.inputs);
+      const saved = await model.trace('The', (m) => twice(m.constant([1, 2, 3])).save());
+      const wrong = await model
+        .trace('The', (m) => [nothing(m.constant([1])).save(), nothing(m.constant([2])).save()])
+        .catch((error: { errors: readonly { body: { code: string } }[] }) =>
+          error.errors.map(({ body }) => body.code),
+        );
+      const described = await twice.describe();
+      await model.close();
+      return {
+        early,
+        value: Array.from((saved.value as Tensor).data as Float32Array),
+        inputs: twice.inputs.map(({ name }) => name),
+        described: described.inputs.map(({ name }) => name),
+        sha256: twice.sha256,
+        wrong,
+      };
+    },
+    [server.url, [...DOUBLE], [...functionBytes(LOOP)]] as const,
+  );
+  expect(outcomes).toEqual({
+    early: expect.stringContaining('once a trace has called it'),
+    value: [2, 4, 6],
+    inputs: ['x'],
+    described: ['x'],
+    sha256: createHash('sha256').update(DOUBLE).digest('hex'),
+    wrong: ['unknown_operator'],
+  });
 });

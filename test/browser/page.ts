@@ -2,11 +2,8 @@
 import { once } from 'node:events';
 import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
-import path from 'node:path';
-import { gzipSync } from 'node:zlib';
-import { build } from 'esbuild';
 import { type BrowserContext, chromium, type Page } from 'playwright-core';
-import { ROOT } from '../support/server.ts';
+import { bundleClient } from '../support/client-bundle.ts';
 
 export const EXECUTABLE = process.env['CHROMIUM'] ?? '/usr/bin/chromium';
 
@@ -25,17 +22,23 @@ export interface ClientPage {
   /** `globalThis.tracewire` in it is the client's module. */
   readonly page: Page;
   readonly context: BrowserContext;
-  /** Bytes of the minified bundle, plain and compressed. */
-  readonly size: { readonly plain: number; readonly gzip: number };
+  /** Scripts that the page has asked for, in order. */
+  readonly asked: readonly string[];
   close(): Promise<void>;
 }
 
-export async function openClientPage(): Promise<ClientPage> {
-  const bundle = await bundleClient();
+/** `missing`: scripts that the page's server doesn't have. */
+export async function openClientPage(missing: (name: string) => boolean = () => false): Promise<ClientPage> {
+  const { core, later } = await bundleClient();
+  const scripts = new Map([...core, ...later].map(({ name, contents }) => [`/${name}`, contents]));
+  const asked: string[] = [];
   const site = createServer((request, response) => {
-    const isScript = request.url === '/client.js';
-    response.setHeader('content-type', isScript ? 'text/javascript' : 'text/html');
-    response.end(isScript ? bundle : PAGE);
+    const { url = '/' } = request;
+    const script = missing(url) ? undefined : scripts.get(url);
+    if (url.endsWith('.js')) asked.push(url);
+    if (url.endsWith('.js') && !script) response.statusCode = 404;
+    response.setHeader('content-type', script ? 'text/javascript' : 'text/html');
+    response.end(script ?? PAGE);
   });
   site.listen(0, '127.0.0.1');
   await once(site, 'listening');
@@ -47,7 +50,7 @@ export async function openClientPage(): Promise<ClientPage> {
   return {
     page,
     context,
-    size: { plain: bundle.byteLength, gzip: gzipSync(bundle).byteLength },
+    asked,
     async close() {
       await browser.close();
       site.close();
@@ -57,20 +60,4 @@ export async function openClientPage(): Promise<ClientPage> {
 
 /** An ES module from a plain script tag: no bundler's runtime, no Node built-ins. */
 const PAGE = `<!doctype html><title>Tracewire</title>
-<script type="module">import * as tracewire from '/client.js'; globalThis.tracewire = tracewire;</script>`;
-
-async function bundleClient(): Promise<Uint8Array> {
-  const { outputFiles } = await build({
-    entryPoints: [path.join(ROOT, 'client/dist/index.js')],
-    bundle: true,
-    minify: true,
-    write: false,
-    format: 'esm',
-    platform: 'browser',
-    // The package for local runs is looked for on first use only; a page has none.
-    external: ['tracewire'],
-  });
-  const [file] = outputFiles;
-  if (!file) throw new Error('The bundle is empty.');
-  return file.contents;
-}
+<script type="module">import * as tracewire from '/index.js'; globalThis.tracewire = tracewire;</script>`;

@@ -29,9 +29,10 @@ export async function bundleClient(outfile: string, wrong?: WrongClient): Promis
     // From the sources, which a patch can be read beside.
     alias: {
       '@tracewire/client': path.join(ROOT, 'client/src/index.ts'),
+      '@tracewire/protocol/wire': path.join(ROOT, 'protocol/src/wire.ts'),
       '@tracewire/protocol': path.join(ROOT, 'protocol/src/index.ts'),
     },
-    plugins: [nodeSocket, ...(wrong ? [patch(wrong)] : [])],
+    plugins: [nodeOwn, ...(wrong ? [patch(wrong)] : [])],
     // ws is CommonJS, and requires Node's own modules.
     banner: {
       js: "import { createRequire } from 'node:module'; const require = createRequire(import.meta.url);",
@@ -41,10 +42,12 @@ export async function bundleClient(outfile: string, wrong?: WrongClient): Promis
 }
 
 /** The package's `imports` name what was built. */
-const nodeSocket: Plugin = {
-  name: 'node-socket',
+const nodeOwn: Plugin = {
+  name: 'node-own',
   setup({ onResolve }) {
-    onResolve({ filter: /^#websocket$/ }, () => ({ path: path.join(ROOT, 'client/src/websocket-node.ts') }));
+    onResolve({ filter: /^#/ }, ({ path: name }) => ({
+      path: path.join(ROOT, `client/src/${name.slice(1)}-node.ts`),
+    }));
   },
 };
 

@@ -1,0 +1,65 @@
+/** The client as a bundler that splits writes it for a page: minified ES modules. */
+import path from 'node:path';
+import { gzipSync } from 'node:zlib';
+import { build } from 'esbuild';
+import { ROOT } from './server.ts';
+
+export interface BundledFile {
+  readonly name: string;
+  readonly contents: Uint8Array;
+  /** Bytes, compressed as a web server would. */
+  readonly gzip: number;
+  /** By source file, the minified bytes that it became. */
+  readonly sources: ReadonlyMap<string, number>;
+}
+
+export interface ClientBundle {
+  /** What a page loads first: the entry, `index.js`, and what that imports. */
+  readonly core: readonly BundledFile[];
+  /** What `import()` brings. */
+  readonly later: readonly BundledFile[];
+}
+
+export async function bundleClient(): Promise<ClientBundle> {
+  const { outputFiles, metafile } = await build({
+    entryPoints: [path.join(ROOT, 'client/dist/index.js')],
+    bundle: true,
+    splitting: true,
+    minify: true,
+    write: false,
+    metafile: true,
+    outdir: ROOT,
+    absWorkingDir: ROOT,
+    format: 'esm',
+    platform: 'browser',
+    // The package for local runs is looked for on first use only; a page has none.
+    external: ['tracewire'],
+  });
+  const core = new Set<string>();
+  const include = (name: string): void => {
+    if (core.has(name)) return;
+    core.add(name);
+    for (const { kind, path: imported } of metafile.outputs[name]?.imports ?? [])
+      if (kind === 'import-statement') include(imported);
+  };
+  include('index.js');
+  const files = outputFiles.map(({ path: file, contents }): BundledFile => {
+    const name = path.relative(ROOT, file);
+    const inputs = Object.entries(metafile.outputs[name]?.inputs ?? {});
+    return {
+      name,
+      contents,
+      gzip: gzipSync(contents, { level: 9 }).byteLength,
+      sources: new Map(inputs.map(([source, { bytesInOutput }]) => [source, bytesInOutput])),
+    };
+  });
+  return {
+    core: files.filter(({ name }) => core.has(name)),
+    later: files.filter(({ name }) => !core.has(name)),
+  };
+}
+
+/** Compressed bytes of files that are loaded apart. */
+export function gzipOf(files: readonly BundledFile[]): number {
+  return files.reduce((sum, { gzip }) => sum + gzip, 0);
+}
