@@ -1,5 +1,6 @@
 import { describe, expect, it } from 'vitest';
-import { ACCESS_CODES, ERROR_CODES, errorBody, isRetryable, TracewireError, toErrorBody } from './errors.ts';
+import { ERROR_CODES, isRetryable } from './error-table.ts';
+import { ACCESS_CODES, CODES, errorBody, TracewireError, toErrorBody } from './errors.ts';
 
 const valid = (body: unknown): boolean => errorBody.safeParse(body).success;
 
@@ -12,6 +13,10 @@ describe('the error table', () => {
       expect(advice).toMatch(/\.$/);
     },
   );
+
+  it('has all codes, in their order', () => {
+    expect(Object.keys(ERROR_CODES)).toEqual([...CODES]);
+  });
 
   it('has the codes of access errors', () => {
     for (const code of ACCESS_CODES) expect(ERROR_CODES).toHaveProperty(code);

@@ -5,6 +5,7 @@ export * from './check.ts';
 export { batchFault } from './check-invokes.ts';
 export { findSkipped, isInside } from './check-skips.ts';
 export * from './check-traces.ts';
+export * from './error-table.ts';
 export { type FunctionBody, outlineOf } from './functions/function-body.ts';
 export { type FunctionLimits, type ReadFunction, readFunction } from './functions/read-function.ts';
 export * from './model-index.ts';

@@ -24,13 +24,17 @@ it('the tutorial’s page shows what the model would say after each block', asyn
     stdin: { contents: (script ?? '').replace('ws://127.0.0.1:7331', server.url), resolveDir: ROOT },
     bundle: true,
     format: 'esm',
+    splitting: true,
+    outdir: ROOT,
+    entryNames: 'lens',
     write: false,
     external: ['tracewire'],
   });
+  const scripts = new Map(outputFiles.map(({ path, text }) => [`/${path.slice(ROOT.length)}`, text]));
   const site = createServer((request, response) => {
-    const isScript = request.url === '/lens.js';
-    response.setHeader('content-type', isScript ? 'text/javascript' : 'text/html');
-    response.end(isScript ? outputFiles[0]?.text : html);
+    const text = scripts.get(request.url ?? '');
+    response.setHeader('content-type', text === undefined ? 'text/html' : 'text/javascript');
+    response.end(text ?? html);
   });
   site.listen(0, '127.0.0.1');
   await once(site, 'listening');

@@ -20,7 +20,7 @@ export function errorIndex() {
 
 Every error has a code; its page says what causes it and what helps. An error of a trace also has the line of your program, the
 location in the model, what was wanted and what came, and the nearest right name, where there is one.
-This list is generated from \`protocol/src/errors.ts\` (\`npm run docs:tables\`).
+This list is generated from \`protocol/src/error-table.ts\` (\`npm run docs:tables\`).
 
 | code | what it means |
 |---|---|
