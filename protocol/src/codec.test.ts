@@ -1,7 +1,7 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { checkFrame, type Decoded, decodeMessage, dispatch } from './codec.ts';
-import { ACCESS_CODES, ERROR_CODES, type ErrorBody, errorBody, TracewireError } from './errors.ts';
+import { ACCESS_CODES, CODES, type ErrorBody, errorBody, TracewireError } from './errors.ts';
 import type { ValueRef } from './fields.ts';
 import { decodeFrame, encodeFrame, type Header } from './frame.ts';
 import type { GraphNode, Place } from './graph.ts';
@@ -314,7 +314,7 @@ const graph = fc.record({
 
 const error = fc.letrec<{ error: ErrorBody }>((tie) => ({
   error: fc.record({
-    code: fc.constantFrom(...(Object.keys(ERROR_CODES) as (keyof typeof ERROR_CODES)[])),
+    code: fc.constantFrom(...CODES),
     message: text,
     retryAfterMs: maybe(uint),
     run: maybe(id),
