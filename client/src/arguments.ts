@@ -21,14 +21,16 @@ export function toArguments<T>(
   rules: Readonly<Record<string, OptionRule>> = TRACE_OPTIONS,
 ): Arguments<T> & { readonly prompts: Prompts } {
   const [first, ...rest] = written;
-  // Options stand first where there is no prompt; feeds hold tensors, which no option does.
+  // Options stand first where there is no prompt; feeds hold tensors, which but those of a generation none does.
   if (typeof first === 'function') return { prompts: 'invokes', ...toFunction<T>(written, rules, name) };
-  if (rest.length === 1 && isPlainObject(first) && !isFeeds(first)) {
+  if (rest.length === 1 && isPlainObject(first) && (!isFeeds(first) || hasOwn(first, 'maxNewTokens'))) {
     return { prompts: 'invokes', ...toFunction<T>(written, rules, name) };
   }
   const found = toFunction<T>(rest, rules, name);
   return { prompts: { input: toInput(first as TraceInput) }, ...found };
 }
+
+const hasOwn = (value: unknown, name: string): boolean => Object.hasOwn(value as object, name);
 
 function isPlainObject(value: unknown): boolean {
   return typeof value === 'object' && value !== null && Object.getPrototypeOf(value) === Object.prototype;

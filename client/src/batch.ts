@@ -25,6 +25,12 @@ export interface Batch extends TraceApi {
   invoke<T>(prompt: TraceInput, fn: (m: Trace) => T): T;
 }
 
+/** What the function of a generation without a prompt of its own gets. */
+export interface GenerationBatch extends TraceApi {
+  /** As in a trace; `fn` may hook any step, and be left out. */
+  invoke<T = undefined>(prompt: TraceInput, fn?: (m: StepTrace) => T): T;
+}
+
 /** What the trace's function gets. */
 export function createRoot(
   recorder: Recorder,
@@ -32,35 +38,51 @@ export function createRoot(
   report: Slot<RunReport>,
   prompts: Prompts,
 ): Trace & Batch & StepApi {
-  const own = { ...traceApi(recorder, report), ...noSteps() };
+  const own = { ...traceApi(recorder, report), ...(recorder.generate ? {} : noSteps()) };
   const invoke = invoker(recorder, tree, report);
-  if (prompts === 'invokes') return batchOnly({ ...own, invoke }) as Trace & Batch & StepApi;
-  const refused = (): never =>
-    refuse('This trace has a prompt of its own. Leave that out: model.trace((t) => …).');
+  if (prompts === 'invokes') return batchOnly({ ...own, invoke }) as object as Trace & Batch & StepApi;
+  const how = recorder.generate
+    ? 'This generation has a prompt of its own. Leave that out: model.generate({ maxNewTokens }, (t) => …).'
+    : 'This trace has a prompt of its own. Leave that out: model.trace((t) => …).';
+  const refused = (): never => refuse(how);
   const members = { ...own, invoke: prompts === 'either' ? invoke : refused };
   if (recorder.generate) return createSteps(recorder, tree, members, undefined) as Trace & Batch & StepApi;
   return createTrace(recorder, tree, members) as Trace & Batch & StepApi;
 }
 
 /** The root of a generation in some of its steps. */
-function createSteps(recorder: Recorder, tree: ModelTree, own: object, steps: Steps | undefined): StepTrace {
-  const api = stepApi(recorder, steps ?? 0, (others) => createSteps(recorder, tree, own, others));
-  return createTrace(recorder, tree, { ...own, ...api }, 0, steps) as StepTrace;
+function createSteps(
+  recorder: Recorder,
+  tree: ModelTree,
+  own: object,
+  steps: Steps | undefined,
+  invoke = 0,
+): StepTrace {
+  const api = stepApi(recorder, steps ?? 0, (others) => createSteps(recorder, tree, own, others, invoke));
+  return createTrace(recorder, tree, { ...own, ...api }, invoke, steps) as StepTrace;
 }
 
-function invoker(recorder: Recorder, tree: ModelTree, report: Slot<RunReport>): Batch['invoke'] {
+function invoker(
+  recorder: Recorder,
+  tree: ModelTree,
+  report: Slot<RunReport>,
+): <T>(prompt: TraceInput, fn?: (m: StepTrace) => T) => T | undefined {
   let inside = false;
   const nested = (): never =>
     refuse('An invoke can’t stand inside another one. Write them one after the other.');
   return (prompt, fn) => {
     recorder.assertOpen();
     if (inside) nested();
-    if (typeof fn !== 'function') {
+    const mayBeLeftOut = recorder.generate !== undefined && fn === undefined;
+    if (typeof fn !== 'function' && !mayBeLeftOut) {
       refuse(`invoke wants a prompt and a function, not ${describe(fn)}: t.invoke(prompt, (m) => …).`);
     }
     const invoke = recorder.invoke(toInput(prompt), new CallSite());
-    const own = { ...traceApi(recorder, report), ...noSteps(), invoke: nested };
-    const m = createTrace(recorder, tree, own, invoke);
+    if (!fn) return undefined;
+    const own = { ...traceApi(recorder, report), invoke: nested };
+    const m = recorder.generate
+      ? createSteps(recorder, tree, own, undefined, invoke)
+      : (createTrace(recorder, tree, { ...own, ...noSteps() }, invoke) as StepTrace);
     inside = true;
     try {
       const result = fn(m);
@@ -73,7 +95,7 @@ function invoker(recorder: Recorder, tree: ModelTree, report: Slot<RunReport>): 
 }
 
 /** Without a prompt there is nothing to read: what isn't the trace's own is refused with what to write. */
-function batchOnly(own: Batch): Batch {
+function batchOnly<T extends object>(own: T): T {
   return new Proxy(own, {
     get(target, key) {
       if (key === INSPECT) return () => 'Batch';

@@ -42,6 +42,7 @@ const CAPABILITIES = [
   'invokes',
   'batching',
   'generation',
+  'batch_generation',
   'sessions',
   'blobs',
   'functions',

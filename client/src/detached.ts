@@ -22,8 +22,8 @@ export interface DetachedRun<T, R = T> {
 }
 
 /** A generation that outlives its client. `for await` gives its tokens, from the first on. */
-export interface DetachedGeneration<T>
-  extends DetachedRun<T, GenerationResult<T>>,
+export interface DetachedGeneration<T, R = GenerationResult<T>>
+  extends DetachedRun<T, R>,
     AsyncIterable<GeneratedToken> {}
 
 /** Resolves when the server has taken the run in. */
@@ -34,11 +34,11 @@ export async function detachedRun<T>(result: T, execution: Execution): Promise<D
 }
 
 /** The same for a generation. It is no promise of its result itself, for then nobody could wait for its start alone. */
-export async function detachedGeneration<T>(
+export async function detachedGeneration<T, R>(
   result: T,
   execution: Execution,
-  generation: Generation<T>,
-): Promise<DetachedGeneration<T>> {
+  generation: Generation<T, R>,
+): Promise<DetachedGeneration<T, R>> {
   const run = await detachedRun(result, execution);
   const tokens = () => generation[Symbol.asyncIterator]();
   return { ...run, wait: async () => generation, [Symbol.asyncIterator]: tokens };

@@ -1,5 +1,13 @@
 /** Fills a recorded trace's handles as values come, and maps what the server says back to the user's lines. */
-import type { ErrorBody, Report, RunState, Status } from '@tracewire/protocol';
+import {
+  beganOf,
+  type ErrorBody,
+  type Report,
+  type RunState,
+  type Status,
+  stepsOfNodes,
+  stepsThatCame,
+} from '@tracewire/protocol';
 import { cancelled } from './abort.ts';
 import { type LocatedError, TraceError } from './errors.ts';
 import type { CallSite, SourceLocation } from './location.ts';
@@ -166,8 +174,7 @@ export class Filler implements RunListener {
     report: Report | undefined,
     errors: readonly ErrorBody[] = [],
   ): void {
-    for (const { slot: saved } of recording.saves.values())
-      if (saved.steps) saved.steps.began = report?.steps ?? 0;
+    tellSteps(recording, report);
     const [error] = errors;
     if (error) slot.outcome = { error: this.#located(error, trace) };
     else if (report) {
@@ -241,6 +248,13 @@ export class Filler implements RunListener {
     const recordings = this.#recorded.map(({ recording }) => recording);
     return located(body, recordings, this.#site, { trace, node });
   }
+}
+
+function tellSteps({ graph, saves }: Recorded<unknown>['recording'], report: Report | undefined): void {
+  const several = [...saves].filter(([, { slot }]) => slot.steps);
+  if (several.length === 0) return;
+  const came = stepsThatCame(graph, stepsOfNodes(graph), report ? beganOf(report) : 0);
+  for (const [save, { slot }] of several) if (slot.steps) slot.steps.began = came[save];
 }
 
 function printLog({ text, value }: LogEvent): void {

@@ -1,9 +1,13 @@
 /** A generation as its caller holds it: a promise of the result, and the tokens as they come. */
 import type { Generate, Generated } from '@tracewire/protocol';
+import type { GenerationBatch } from './batch.ts';
 import { localError } from './errors.ts';
+import { type StartInput, type TraceInput, toInput } from './input.ts';
+import type { GenerateOptions } from './model-options.ts';
 import { aList, aNumber, checkOptions, describe, type OptionRule } from './options.ts';
 import type { GeneratedToken } from './run.ts';
 import type { Slot } from './saved.ts';
+import type { StepTrace } from './step-api.ts';
 import type { RunReport } from './trace-context.ts';
 import { violation } from './violation.ts';
 
@@ -27,10 +31,8 @@ export interface GenerationOptions {
   readonly stopStrings?: readonly string[] | undefined;
 }
 
-/** What came of a generation. */
-export interface GenerationResult<T> {
-  /** What the function returned, its handles filled. */
-  readonly saved: T;
+/** What was generated behind one prompt. */
+export interface GeneratedTokens {
   /** The ids that were chosen. */
   readonly tokens: readonly number[];
   readonly text: string;
@@ -40,6 +42,20 @@ export interface GenerationResult<T> {
   readonly steps: number;
   /** The seed that was used, given or not; none where nothing was drawn. */
   readonly seed: number | undefined;
+}
+
+/** What came of a generation. */
+export interface GenerationResult<T> extends GeneratedTokens {
+  /** What the function returned, its handles filled. */
+  readonly saved: T;
+}
+
+/** What came of a generation from several prompts. */
+export interface BatchGenerationResult<T> {
+  /** What the function returned, its handles filled. */
+  readonly saved: T;
+  /** One for each `invoke`, in their order. With its `seed`, a prompt draws the same alone. */
+  readonly invokes: readonly GeneratedTokens[];
 }
 
 const UINT = aNumber('a whole number from 0 on', (value) => Number.isSafeInteger(value) && value >= 0);
@@ -96,32 +112,81 @@ export function toResult<T>(
   tokens: readonly GeneratedToken[],
   outcome: Slot<RunReport>['outcome'],
 ): GenerationResult<T> {
+  return { saved, ...generatedTokens(tokens, outcome, 0) };
+}
+
+/** What a completed run from so many prompts gives. */
+export function toBatchResult<T>(
+  saved: T,
+  tokens: readonly GeneratedToken[],
+  outcome: Slot<RunReport>['outcome'],
+  invokes: number,
+): BatchGenerationResult<T> {
+  const all = Array.from({ length: invokes }, (_, invoke) => generatedTokens(tokens, outcome, invoke));
+  return { saved, invokes: all };
+}
+
+function generatedTokens(
+  tokens: readonly GeneratedToken[],
+  outcome: Slot<RunReport>['outcome'],
+  invoke: number,
+): GeneratedTokens {
   const report = outcome && 'value' in outcome ? outcome.value : undefined;
-  const end = report?.generated?.[0]?.end;
+  const { end, steps } = report?.generated?.[invoke] ?? {};
   if (end === undefined || end === 'cut')
     throw violation('a generation completed, and its report has no end');
+  const own = tokens.filter((token) => (token.invoke ?? 0) === invoke);
+  const { seed } = report ?? {};
   return {
-    saved,
-    tokens: tokens.map(({ id }) => id),
-    text: tokens.map(({ text }) => text).join(''),
+    tokens: own.map(({ id }) => id),
+    text: own.map(({ text }) => text).join(''),
     end,
-    steps: report?.steps ?? tokens.length,
-    seed: report?.seed,
+    steps: steps ?? report?.steps ?? own.length,
+    seed: seed === undefined ? undefined : seedOf(seed, invoke),
   };
 }
 
+/** As the protocol's numbers go: the sum of two such may not be exact. */
+function seedOf(seed: number, invoke: number): number {
+  return Number((BigInt(seed) + BigInt(invoke)) % 2n ** 53n);
+}
+
+/** What `generate` is given: a prompt and options, or options and the function that adds prompts. */
+export interface Generating<T> {
+  readonly prompts: { readonly input: StartInput } | 'invokes';
+  readonly options: GenerateOptions;
+  readonly fn: (m: StepTrace & GenerationBatch) => T;
+}
+
+/** Sorts out what `generate` is given, from the first on. Throws `misuse` and `bad_input`. */
+export function toGenerating<T>([first, second, third]: readonly unknown[]): Generating<T> {
+  const isBatch = typeof first === 'function' || (typeof second === 'function' && isOptions(first));
+  const withOptions = typeof first === 'function' ? [{}, first] : [first, second];
+  const [options = {}, fn] = isBatch ? withOptions : [second, third];
+  return {
+    prompts: isBatch ? 'invokes' : { input: toInput(first as TraceInput) },
+    options: options as GenerateOptions,
+    fn: checkedFunction(fn as Generating<T>['fn'] | undefined),
+  };
+}
+
+/** Options: feeds, which look like them, are no prompt of a generation. */
+function isOptions(first: unknown): boolean {
+  return typeof first === 'object' && first !== null && Object.getPrototypeOf(first) === Object.prototype;
+}
+
+/** A generation from several prompts. */
+export type BatchGeneration<T> = Generation<T, BatchGenerationResult<T>>;
+
 /** Awaiting it gives the result; `for await` its tokens as they come. */
-export class Generation<T> implements PromiseLike<GenerationResult<T>>, AsyncIterable<GeneratedToken> {
+export class Generation<T, R = GenerationResult<T>> implements PromiseLike<R>, AsyncIterable<GeneratedToken> {
   readonly #tokens: readonly GeneratedToken[];
-  readonly #done: Promise<GenerationResult<T>>;
+  readonly #done: Promise<R>;
   readonly #waiting: Set<() => void>;
 
   /** `start` is given what takes a token, and resolves to the result; `tokens` are what has come. */
   constructor(
-    start: (
-      take: (token: GeneratedToken) => void,
-      tokens: readonly GeneratedToken[],
-    ) => Promise<GenerationResult<T>>,
+    start: (take: (token: GeneratedToken) => void, tokens: readonly GeneratedToken[]) => Promise<R>,
   ) {
     const tokens: GeneratedToken[] = [];
     const waiting = new Set<() => void>();
@@ -138,8 +203,8 @@ export class Generation<T> implements PromiseLike<GenerationResult<T>>, AsyncIte
   }
 
   // biome-ignore lint/suspicious/noThenProperty: it is awaited like a trace.
-  then<A = GenerationResult<T>, B = never>(
-    fulfilled?: ((result: GenerationResult<T>) => A | PromiseLike<A>) | null,
+  then<A = R, B = never>(
+    fulfilled?: ((result: R) => A | PromiseLike<A>) | null,
     rejected?: ((reason: unknown) => B | PromiseLike<B>) | null,
   ): Promise<A | B> {
     return this.#done.then(fulfilled, rejected);

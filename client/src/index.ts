@@ -7,7 +7,7 @@ export {
   TracewireError,
 } from '@tracewire/protocol/wire';
 export { arriving } from './arriving.ts';
-export type { Batch } from './batch.ts';
+export type { Batch, GenerationBatch } from './batch.ts';
 export type { Cache, CachedModule, CacheOptions, ModulePattern } from './cache.ts';
 export type { DetachedGeneration, DetachedRun } from './detached.ts';
 export type { Edit, EditTrace } from './edit.ts';
@@ -16,7 +16,14 @@ export { type LocatedError, TraceError, ValueNotSetError } from './errors.ts';
 export type { ExplainedSave, Explanation } from './explain.ts';
 export type { LogEvent, RunStatus } from './filler.ts';
 export { concat, einsum, stack, where } from './functions.ts';
-export type { Generation, GenerationOptions, GenerationResult } from './generation.ts';
+export type {
+  BatchGeneration,
+  BatchGenerationResult,
+  GeneratedTokens,
+  Generation,
+  GenerationOptions,
+  GenerationResult,
+} from './generation.ts';
 export type { Heads } from './heads.ts';
 export type { TraceFeeds, TraceInput } from './input.ts';
 export type { Literal } from './literal.ts';

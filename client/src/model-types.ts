@@ -2,7 +2,7 @@
  * What a model's own types are made of. `tracewire types MODEL` writes them: a declaration file that adds the model to
  * `ModelTypes` by its name, so that `new LanguageModel('gpt2')` knows its tree. Without one any name is allowed.
  */
-import type { Batch } from './batch.ts';
+import type { Batch, GenerationBatch } from './batch.ts';
 import type { TraceInput } from './input.ts';
 import type { Module, ModulePlaces } from './module-types.ts';
 import type { StepApi } from './step-api.ts';
@@ -64,6 +64,12 @@ export type EditTraceOf<M> = RootOf<M> & Omit<TraceApi, 'report'>;
 export interface BatchOf<M> extends Omit<Batch, 'invoke'> {
   /** As `Batch`'s. */
   invoke<T>(prompt: TraceInput, fn: (m: TraceOf<M>) => T): T;
+}
+
+/** What the function of a generation without a prompt of its own gets. */
+export interface GenerationBatchOf<M> extends Omit<GenerationBatch, 'invoke'> {
+  /** As `GenerationBatch`'s. */
+  invoke<T = undefined>(prompt: TraceInput, fn?: (m: StepTraceOf<M>) => T): T;
 }
 
 /** What the function of a generation gets: `iter`, `all` and `next` give the same of other steps. */

@@ -168,6 +168,8 @@ test('validate goes by the limits in the welcome, explain by its capabilities', 
   });
   expect(found.errors.map(({ body }) => [body.code, body.wanted])).toEqual([['bad_message', 'at most 4']]);
   expect((await model.validate([1, 2], (m) => m.lm_head.output.save())).valid).toBe(true);
+  const two = model.validate({ maxNewTokens: 2 }, (t) => [t.invoke([1]), t.invoke([2])]);
+  expect((await reason(two)).body.wanted).toBe('invokes');
   const refused = await reason(model.explain([1, 2], (m) => m.lm_head.output.save()));
   expect([refused.code, refused.body.wanted]).toEqual(['not_offered', 'explain']);
 });

@@ -21,11 +21,15 @@ import type { Execution, How } from './execute.ts';
 import type { Explanation } from './explain.ts';
 import type { ExecuteOptions } from './filler.ts';
 import {
-  checkedFunction,
+  type BatchGeneration,
+  type BatchGenerationResult,
+  type Generating,
   Generation,
   type GenerationOptions,
   type GenerationResult,
+  toBatchResult,
   toGenerate,
+  toGenerating,
   toResult,
 } from './generation.ts';
 import { type TraceInput, toInput } from './input.ts';
@@ -49,14 +53,21 @@ import {
   VALIDATE_OPTIONS,
   type ValidateOptions,
 } from './model-options.ts';
-import type { AnyModel, BatchOf, EditTraceOf, StepTraceOf, TraceOf } from './model-types.ts';
+import type {
+  AnyModel,
+  BatchOf,
+  EditTraceOf,
+  GenerationBatchOf,
+  StepTraceOf,
+  TraceOf,
+} from './model-types.ts';
 import { checkOptions, describe, type OptionRule } from './options.ts';
 import type { Prompts, Recorded } from './record.ts';
 import { remoteEndpoint } from './remote.ts';
 import type { GeneratedToken } from './run.ts';
 import type { Scan } from './scan.ts';
 import type { Session } from './session.ts';
-import type { StepApi, StepTrace } from './step-api.ts';
+import type { StepApi } from './step-api.ts';
 import { Tokenizer, WHERE_OPTIONS, type WhereOptions } from './tokenizer.ts';
 import type { Trace } from './trace-context.ts';
 import { FunctionFile, type UserFunction, userFunction } from './user-function.ts';
@@ -173,18 +184,18 @@ export class LanguageModel<const M extends string | object = AnyModel> {
     input: TraceInput,
     options: GenerateOptions,
     fn?: (m: StepTraceOf<M>) => T,
-  ): Generation<T> {
+  ): Generation<T>;
+  /** From several prompts in one batch, each added by `t.invoke`; tokens say of which they are. */
+  generate<T>(options: GenerateOptions, fn: (t: GenerationBatchOf<M>) => T): BatchGeneration<T>;
+  generate<T>(...written: readonly unknown[]): Generation<T, AnyResult<T>> {
     const site = new CallSite();
-    const written = fn as ((m: StepTrace) => T) | undefined;
-    return new Generation((take, tokens) =>
-      this.#generate({ input, options, fn: written }, site, take, tokens),
-    );
+    return new Generation((take, tokens) => this.#generate(toGenerating(written), site, take, tokens));
   }
 
   /** Starts a generation as a detached run, or follows one. */
-  #follow<T>(of: Generates<T>, site: CallSite, how: How): Promise<DetachedGeneration<T>> {
+  #follow<T>(of: Generating<T>, site: CallSite, how: How): Promise<DetachedGeneration<T, AnyResult<T>>> {
     return new Promise((resolve, reject) => {
-      const generation = new Generation<T>((take, tokens) =>
+      const generation = new Generation<T, AnyResult<T>>((take, tokens) =>
         this.#generate(of, site, take, tokens, how, (result, execution) =>
           resolve(detachedGeneration(result, execution, generation)),
         ),
@@ -194,32 +205,32 @@ export class LanguageModel<const M extends string | object = AnyModel> {
   }
 
   async #generate<T>(
-    { input, options, fn }: Generates<T>,
+    { prompts, options, fn }: Generating<T>,
     site: CallSite,
     take: (token: GeneratedToken) => void,
     tokens: readonly GeneratedToken[],
     how: How = {},
     begun: (result: T, execution: Execution) => void = () => undefined,
-  ): Promise<GenerationResult<T>> {
+  ): Promise<AnyResult<T>> {
     try {
       const generate = toGenerate(options, how.follow === undefined ? GENERATE_OPTIONS : FOLLOW_OPTIONS);
-      const written = checkedFunction(fn);
       const { onToken, ...rest } = options;
       const onEach = (token: GeneratedToken): void => {
         take(token);
         onToken?.(token);
       };
-      const { result, execution, report } = await this.#execute<T>(
-        how.follow === undefined ? { input: toInput(input) } : 'either',
+      const { result, execution, report, recording, invoked } = await this.#execute<T>(
+        how.follow === undefined ? prompts : 'either',
         { ...rest, onToken: onEach },
-        written as (m: Trace & Batch & StepApi) => T,
+        fn as (m: Trace & Batch & StepApi) => T,
         site,
         how,
         generate,
       );
       begun(result, execution);
       await execution.done;
-      return toResult(result, tokens, report.outcome);
+      if (!invoked) return toResult(result, tokens, report.outcome);
+      return toBatchResult(result, tokens, report.outcome, recording.graph.invokes.length);
     } catch (error) {
       throw atCall(error, site);
     }
@@ -278,18 +289,22 @@ export class LanguageModel<const M extends string | object = AnyModel> {
     options: GenerateOptions,
     fn?: (m: StepTraceOf<M>) => T,
   ): Promise<DetachedGeneration<T>>;
+  start<T>(
+    options: GenerateOptions,
+    fn: (t: GenerationBatchOf<M>) => T,
+  ): Promise<DetachedGeneration<T, BatchGenerationResult<T>>>;
   start<T>(input: TraceInput, fn: (m: TraceOf<M>) => T): Promise<DetachedRun<T>>;
   start<T>(input: TraceInput, options: TraceOptions, fn: (m: TraceOf<M>) => T): Promise<DetachedRun<T>>;
   start<T>(fn: (t: BatchOf<M>) => T): Promise<DetachedRun<T>>;
   start<T>(options: TraceOptions, fn: (t: BatchOf<M>) => T): Promise<DetachedRun<T>>;
-  async start<T>(...written: readonly unknown[]): Promise<DetachedRun<T> | DetachedGeneration<T>> {
+  async start<T>(
+    ...written: readonly unknown[]
+  ): Promise<DetachedRun<T> | DetachedGeneration<T, AnyResult<T>>> {
     const site = new CallSite();
     try {
-      const [input, second, third] = written;
-      if (generates(second)) {
-        const of = { input, options: second, fn: third } as Generates<T>;
-        return await this.#follow(of, site, { detach: true });
-      }
+      const [first, second] = written;
+      if (generates(second) || (generates(first) && typeof second === 'function'))
+        return await this.#follow(toGenerating<T>(written), site, { detach: true });
       const { prompts, options, fn } = toArguments<T>(written, 'start');
       const { result, execution } = await this.#execute(prompts, options, fn, site, { detach: true });
       return await detachedRun(result, execution);
@@ -300,28 +315,31 @@ export class LanguageModel<const M extends string | object = AnyModel> {
 
   /**
    * Follows a run that `start` began, here or in another process, from its first message on. `fn` is the function that
-   * `start` was given: it tells which values the run saves. A generation's options are given again too. Rejects with
+   * `start` was given: it tells which values the run saves. A generation's options are given again too; where it adds its
+   * prompts by `invoke`, `R` is `BatchGenerationResult`. Rejects with
    * `run_lost` where the server has the run no more.
    */
-  attach<T = undefined>(
+  attach<T = undefined, R = GenerationResult<T>>(
     run: string,
     options: AttachOptions<GenerateOptions>,
-    fn?: (m: StepTraceOf<M>) => T,
-  ): Promise<DetachedGeneration<T>>;
+    fn?: (m: StepTraceOf<M> & GenerationBatchOf<M>) => T,
+  ): Promise<DetachedGeneration<T, R>>;
   attach<T>(run: string, fn: (m: TraceOf<M> & BatchOf<M>) => T): Promise<DetachedRun<T>>;
   attach<T>(
     run: string,
     options: AttachOptions,
     fn: (m: TraceOf<M> & BatchOf<M>) => T,
   ): Promise<DetachedRun<T>>;
-  async attach<T>(run: string, ...rest: readonly unknown[]): Promise<DetachedRun<T> | DetachedGeneration<T>> {
+  async attach<T>(
+    run: string,
+    ...rest: readonly unknown[]
+  ): Promise<DetachedRun<T> | DetachedGeneration<T, AnyResult<T>>> {
     const site = new CallSite();
     try {
       checkRunId(run);
       const [first, second] = rest;
       if (generates(first)) {
-        const of = { input: '', options: first, fn: second } as Generates<T>;
-        return await this.#follow(of, site, { follow: run });
+        return await this.#follow(toGenerating<T>(['', first, second]), site, { follow: run });
       }
       const { options, fn } = toFunction<T>(rest, ATTACH_OPTIONS, 'attach');
       const { result, execution } = await this.#execute('either', options, fn, site, { follow: run });
@@ -476,6 +494,10 @@ export class LanguageModel<const M extends string | object = AnyModel> {
    * All that is wrong with a trace, and all it would be warned of, without running anything. With `maxNewTokens` and its
    * like among the options it is of a generation. Rejects only with what the function itself throws, or for want of a server.
    */
+  validate(
+    options: ValidateOptions & { readonly maxNewTokens: number },
+    fn: (t: GenerationBatchOf<M>) => unknown,
+  ): Promise<Validation>;
   validate(input: TraceInput, fn: (m: TraceOf<M>) => unknown): Promise<Validation>;
   validate(
     input: TraceInput,
@@ -543,7 +565,7 @@ export class LanguageModel<const M extends string | object = AnyModel> {
     site: CallSite,
     how: How = {},
     generate?: Generate,
-  ): Promise<Pick<Recorded<T>, 'result' | 'report'> & { readonly execution: Execution }> {
+  ): Promise<Recorded<T> & { readonly execution: Execution }> {
     const channel = this.#channel(options);
     const link = await abortable(channel.link(), options.signal);
     if (how.detach || how.follow !== undefined) mustOfferDetach(link.conversation.welcome);
@@ -553,9 +575,8 @@ export class LanguageModel<const M extends string | object = AnyModel> {
     writing.mustOfferInvokes(welcome, recorded.recording.graph.invokes.length);
     if (generate && how.follow === undefined)
       writing.mustGenerate(welcome, tree.index.description, recorded, generate, site);
-    const { result, report } = recorded;
     const traces = [{ ...recorded, generate }];
-    return { result, report, execution: await writing.send(link, traces, options, site, how) };
+    return { ...recorded, execution: await writing.send(link, traces, options, site, how) };
   }
 
   async #open(where: WhereOptions): Promise<Desk & { readonly link: Link }> {
@@ -585,12 +606,7 @@ export class LanguageModel<const M extends string | object = AnyModel> {
   }
 }
 
-/** What `generate` is given. */
-interface Generates<T> {
-  readonly input: TraceInput;
-  readonly options: GenerateOptions;
-  readonly fn: ((m: StepTrace) => T) | undefined;
-}
+type AnyResult<T> = GenerationResult<T> | BatchGenerationResult<T>;
 
 function unknownModule(index: ModelIndex, path: string): Error {
   const near = index.nearestModule(path);

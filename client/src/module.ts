@@ -2,7 +2,7 @@
  * Module proxies: property access follows the model's tree. Our own names come first; what the model doesn't
  * have is reported at the user's line, and answered with a module that leads to no further errors.
  */
-import type { Steps } from '@tracewire/protocol';
+import { describeSteps, type Steps, sameSteps } from '@tracewire/protocol';
 import { localError } from './errors.ts';
 import { ModuleInputs } from './module-inputs.ts';
 import { registerModule } from './module-registry.ts';
@@ -144,7 +144,7 @@ function applyModule({ recorder, path }: ModuleSite, inputs: readonly OperandLik
   return recorder.derive([node], { kind: 'apply', module: path, input: node });
 }
 
-function skipModule({ recorder, path, invoke }: ModuleSite, value: OperandLike): void {
+function skipModule({ recorder, path, invoke, steps }: ModuleSite, value: OperandLike): void {
   recorder.assertOpen();
   if (value === undefined) {
     throw localError('misuse', 'A skip wants the value that stands for the output: block.skip(block.input).');
@@ -157,7 +157,24 @@ function skipModule({ recorder, path, invoke }: ModuleSite, value: OperandLike):
   if (path === undefined || node < 0) return;
   if (path === '')
     throw localError('misuse', 'The whole model can’t be skipped. Skip the modules inside it.');
+  if (recorder.generate && !sameSteps(recorder.stepsOf(node) ?? 0, steps ?? 0)) {
+    refuseSteps(recorder, path, node, steps ?? 0);
+    return;
+  }
   recorder.add({ kind: 'skip', module: path, value: node, ...(invoke > 0 ? { invoke } : {}) });
+}
+
+/** A skip acts in the steps of its value, which must be the module's. */
+function refuseSteps(recorder: Recorder, path: string, node: number, steps: Steps): void {
+  const given = recorder.stepsOf(node);
+  const what = given === undefined ? 'has no steps' : `is of steps ${describeSteps(given)}`;
+  const message = `The value that stands for ${path} ${what}, and the module is skipped in steps ${describeSteps(steps)}. Take it there, or make it of these steps: m.iter(steps).${path}.input.mul(0).add(value).`;
+  const facts = {
+    path,
+    wanted: describeSteps(steps),
+    got: given === undefined ? 'none' : describeSteps(given),
+  };
+  recorder.report('bad_reference', message, facts);
 }
 
 function reportUnknown(recorder: Recorder, tree: ModelTree, path: string, segment: string): void {

@@ -22,9 +22,17 @@ export function mustGenerate(
     const message = 'The server doesn’t generate: it runs one pass. Use trace.';
     throw new TracewireError({ code: 'not_offered', message, wanted: 'generation' });
   }
+  mustOfferBatch({ capabilities }, recording.graph.invokes.length);
   const [first, ...rest] = generateFaults(recording.graph, generate, description).map((body) => ({
     body,
     location: site.location,
   }));
   if (first) throw new TraceError([first, ...rest]);
+}
+
+/** Throws `not_offered` for several prompts where the server generates from one. */
+export function mustOfferBatch({ capabilities }: Pick<Welcome, 'capabilities'>, invokes: number): void {
+  if (invokes < 2 || capabilities.includes('batch_generation')) return;
+  const message = 'The server generates from one prompt a run. Generate from them one after the other.';
+  throw new TracewireError({ code: 'not_offered', message, wanted: 'batch_generation' });
 }

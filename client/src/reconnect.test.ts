@@ -20,6 +20,7 @@ test('hello announces what the client understands', async () => {
     'invokes',
     'batching',
     'generation',
+    'batch_generation',
     'sessions',
     'blobs',
     'functions',

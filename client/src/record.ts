@@ -17,6 +17,8 @@ export interface Recorded<T> {
   /** What the function returned, to be handed over when the run has ended. */
   readonly result: T;
   readonly report: Slot<RunReport>;
+  /** Its prompts were added by `invoke`. */
+  readonly invoked?: boolean;
 }
 
 /** Where a trace's prompts come from: one from `trace` itself, or each from an `invoke`; `either` for a run that began elsewhere. */
@@ -38,11 +40,13 @@ export function record<T>(
   const m = createRoot(recorder, tree, report, prompts);
   let result: T | undefined;
   let thrown: unknown;
+  let invoked = false;
   try {
     // Feeds come first in the payload.
     if (typeof prompts === 'object' && 'literals' in prompts.input) recorder.invoke(prompts.input, site);
     result = fn(m);
     checkResult((error) => recorder.fail([error]), result, site, 'The trace’s function');
+    invoked = typeof prompts !== 'object' && recorder.invokes > 0;
     if (recorder.invokes === 0) addPrompt(recorder, prompts, site);
     recorder.check(site);
   } catch (error) {
@@ -52,7 +56,7 @@ export function record<T>(
   const recording = recorder.finish();
   const [first, ...rest] = recorder.errors;
   const failed = thrown !== undefined && !(thrown instanceof TraceError);
-  if (!first && !failed) return { recording, result: result as T, report };
+  if (!first && !failed) return { recording, result: result as T, report, invoked };
   failSaves(
     recording,
     report,
@@ -67,8 +71,10 @@ export function addPrompt(recorder: Recorder, prompts: Prompts, site: CallSite):
   if (typeof prompts === 'object') recorder.invoke(prompts.input, site);
   else if (prompts === 'either') recorder.invoke(undefined, site);
   else {
-    const message =
-      'The trace has no prompt. Give one: model.trace(prompt, (m) => …), or several: t.invoke(prompt, (m) => …) inside its function.';
+    const [what, how] = recorder.generate
+      ? ['generation', 'model.generate(prompt, { maxNewTokens })']
+      : ['trace', 'model.trace(prompt, (m) => …)'];
+    const message = `The ${what} has no prompt. Give one: ${how}, or several: t.invoke(prompt, (m) => …) inside its function.`;
     recorder.fail([{ body: { code: 'misuse', message }, location: site.location }]);
   }
 }
@@ -82,7 +88,7 @@ export function failSaves(
 ): void {
   for (const [node, { slot }] of recording.saves) {
     // Of one with steps that have come, those that are left say for themselves how many there were.
-    if (slot.steps?.began !== undefined && slot.steps.began > 0) continue;
+    if (slot.steps?.began !== undefined && slot.steps.began.steps > 0) continue;
     slot.outcome ??= { error: { body, location: recording.locate(node) ?? site.location } };
   }
   report.outcome ??= { error: { body, location: site.location } };

@@ -4,6 +4,7 @@
  * cut off in the middle goes on with its next chunk, for chunks have numbers too.
  */
 import {
+  beganOf,
   type ErrorBody,
   isTerminal,
   type Limits,
@@ -67,6 +68,8 @@ export interface LogOf extends Within {
 export interface GeneratedToken {
   /** In a session: the trace that generates. */
   readonly trace?: number | undefined;
+  /** Of which prompt, where there are several: its number, by the order of `invoke`. */
+  readonly invoke?: number | undefined;
   /** The pass that chose it; the prompt's is 0. */
   readonly step: number;
   readonly id: number;
@@ -111,8 +114,8 @@ export interface RunNodes {
 interface Owing {
   readonly outcomes: Outcomes;
   readonly logs: ReadonlySet<number>;
-  /** Tokens that came; undefined for one pass. */
-  tokens: number | undefined;
+  /** Tokens that came of each invoke; undefined for one pass. */
+  readonly tokens: number[] | undefined;
 }
 
 export class Run {
@@ -140,7 +143,7 @@ export class Run {
     this.#owing = traces.map(({ graph, generate, saves }) => ({
       outcomes: new Outcomes(graph, generate !== undefined, saves),
       logs: new Set(graph.nodes.flatMap(({ kind }, id) => (kind === 'log' ? [id] : []))),
-      tokens: generate && 0,
+      tokens: generate && graph.invokes.map(() => 0),
     }));
     this.#followed = follow !== undefined;
     this.#assembly = new ValueAssembly(limits.savedBytes + ALIGNMENT_SLACK, limits.chunkBytes);
@@ -193,15 +196,23 @@ export class Run {
     this.#listener.accessError({ trace, save, step }, error);
   }
 
-  token({ seq, step, trace, id, text }: Message<'token'>): void {
+  token({ seq, invoke, step, trace, id, text }: Message<'token'>): void {
     this.#next(seq, 0);
     this.#mustRun('token');
-    const owing = this.#within(trace);
-    if (owing?.tokens === undefined)
-      return this.#unawaited(`a token came for what doesn’t generate`, kindOf(step, owing));
-    if (owing.tokens !== step) throw violation(`a token of step ${step} came after ${owing.tokens}`);
-    owing.tokens += 1;
-    this.#listener.token(trace === undefined ? { step, id, text } : { trace, step, id, text });
+    const { tokens } = this.#within(trace) ?? {};
+    if (tokens === undefined)
+      return this.#unawaited(`a token came for what doesn’t generate`, kindOf(step, this.#within(trace)));
+    const before = tokens[invoke ?? 0];
+    if (before === undefined) return this.#unawaited(`a token of invoke ${invoke} came, which there isn’t`);
+    if (before !== step) throw violation(`a token of step ${step} came after ${before}`);
+    tokens[invoke ?? 0] = step + 1;
+    this.#listener.token({
+      ...(trace === undefined ? {} : { trace }),
+      ...(tokens.length > 1 ? { invoke: invoke ?? 0 } : {}),
+      step,
+      id,
+      text,
+    });
   }
 
   log({ seq, node, step, trace, text, value }: Message<'log'>, payload: Uint8Array): void {
@@ -295,8 +306,7 @@ export class Run {
       const of = reports?.[trace]?.report ?? report;
       if (of && state === 'completed') this.#checkKind(of, tokens !== undefined);
       // How many passes of a generation began.
-      const began = of?.steps ?? 0;
-      const [missing] = outcomes.missing(began);
+      const [missing] = outcomes.missing(of ? beganOf(of) : 0);
       if (missing === undefined) continue;
       const save = { ...missing, trace: this.#isSession ? trace : undefined };
       this.#unawaited(`the run is ${state}, and save ${at(save)} has no outcome`);

@@ -1,5 +1,12 @@
 /** The handle of a saved value: empty while the trace is written, filled when the server sends what came of it. */
-import { describeSteps, type ErrorBody, hasStep, type Steps, stepNeverCame } from '@tracewire/protocol/wire';
+import {
+  type Came,
+  describeSteps,
+  type ErrorBody,
+  hasStep,
+  type Steps,
+  stepNeverCame,
+} from '@tracewire/protocol/wire';
 import { type LocatedError, localError, ValueNotSetError } from './errors.ts';
 import type { CallSite } from './location.ts';
 import { INSPECT } from './tensor.ts';
@@ -15,8 +22,8 @@ export interface Slot<T> {
 export interface StepSlots<T> {
   readonly of: Steps;
   readonly slots: Map<number, Slot<T>>;
-  /** How many steps the generation had, once it has ended. */
-  began?: number | undefined;
+  /** How many steps there were of it, once the generation has ended. */
+  began?: Came | undefined;
 }
 
 /** A value to come. It is filled by the time the promise of `trace` has settled, or before. */
@@ -79,13 +86,10 @@ export class Saved<T> {
     return new Saved(slot, label, this.#site);
   }
 
-  #neverCame(what: string, step: number, began: number | undefined): Slot<T>['outcome'] {
+  #neverCame(what: string, step: number, began: Came | undefined): Slot<T>['outcome'] {
     if (began === undefined) return undefined;
-    const missing = { save: 0, step, came: false };
-    const { node: _, ...body } = stepNeverCame(missing, began, {
-      what,
-      why: 'and then the generation ended',
-    });
+    const why = 'and then the generation ended';
+    const { node: _, ...body } = stepNeverCame({ save: 0, step, began }, { what, why });
     return { error: { body, location: this.#site.location } };
   }
 

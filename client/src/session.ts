@@ -9,13 +9,15 @@ import {
   TracewireError,
   type Welcome,
 } from '@tracewire/protocol';
-import { type Batch, createRoot, mustOfferInvokes } from './batch.ts';
+import { type Batch, createRoot, type GenerationBatch, mustOfferInvokes } from './batch.ts';
 import { localError, TraceError } from './errors.ts';
 import {
-  checkedFunction,
+  type BatchGenerationResult,
   type GenerationOptions,
   type GenerationResult,
+  toBatchResult,
   toGenerate,
+  toGenerating,
   toResult,
 } from './generation.ts';
 import { type TraceInput, toInput } from './input.ts';
@@ -46,14 +48,19 @@ export interface Session {
     options: GenerationOptions,
     fn?: (m: StepTrace) => T,
   ): SessionGeneration<T>;
+  /** From several prompts in one batch, each added by `t.invoke`. */
+  generate<T>(
+    options: GenerationOptions,
+    fn: (t: GenerationBatch) => T,
+  ): SessionGeneration<T, BatchGenerationResult<T>>;
 }
 
 /** A generation of a session. */
-export interface SessionGeneration<T> {
+export interface SessionGeneration<T, R = GenerationResult<T>> {
   /** What its function returned. */
   readonly saved: T;
   /** Its tokens, its text and why it ended, when the session has run. */
-  readonly result: Saved<GenerationResult<T>>;
+  readonly result: Saved<R>;
 }
 
 /** One trace of a session, written down. */
@@ -105,7 +112,7 @@ interface Written {
 class SessionWriter {
   readonly api: Session = {
     trace: (...written: readonly unknown[]) => this.#trace(written) as never,
-    generate: (input, options, fn) => this.#generate(input, options, fn),
+    generate: (...written: readonly unknown[]) => this.#generate(written) as never,
   };
   readonly #tree: ModelTree;
   readonly #site: CallSite;
@@ -163,23 +170,24 @@ class SessionWriter {
   }
 
   #generate<T>(
-    input: TraceInput,
-    options: GenerationOptions,
-    fn: ((m: StepTrace) => T) | undefined,
-  ): SessionGeneration<T> {
+    given: readonly unknown[],
+  ): SessionGeneration<T, GenerationResult<T> | BatchGenerationResult<T>> {
     const site = new CallSite();
+    const { prompts, options, fn } = toGenerating<T>(given);
     const generate = toGenerate(options, {});
-    const writes = checkedFunction(fn) as Writes;
-    const slot: Slot<GenerationResult<T>> = {};
-    const written = this.#write({ input: toInput(input) }, site, writes, generate);
+    const slot: Slot<GenerationResult<T> | BatchGenerationResult<T>> = {};
+    const written = this.#write(prompts, site, fn as Writes, generate);
     const saved = written.result as T;
+    const { tokens, recorder } = written;
     written.settle = () => {
       const { outcome } = written.report;
       if (!outcome) return;
-      const wasCut = 'value' in outcome && outcome.value.generated?.[0]?.end === 'cut';
+      const wasCut =
+        'value' in outcome && outcome.value.generated?.some((invoke) => invoke.end === 'cut') === true;
       if ('error' in outcome) slot.outcome = outcome;
       else if (wasCut) slot.outcome = { error: { body: CUT, location: site.location } };
-      else slot.outcome = { value: toResult(saved, written.tokens, outcome) };
+      else if (prompts !== 'invokes') slot.outcome = { value: toResult(saved, tokens, outcome) };
+      else slot.outcome = { value: toBatchResult(saved, tokens, outcome, recorder.invokes) };
     };
     return { saved, result: new Saved(slot, 'The generation', site) };
   }

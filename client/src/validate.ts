@@ -11,6 +11,7 @@ import {
 import { type Batch, mustOfferInvokes } from './batch.ts';
 import type { Link } from './channel.ts';
 import { type LocatedError, TraceError } from './errors.ts';
+import { mustOfferBatch } from './must-generate.ts';
 import { joinParts } from './join-parts.ts';
 import type { CallSite } from './location.ts';
 import { type Prompts, type Recorded, record } from './record.ts';
@@ -52,6 +53,7 @@ export async function validate(
   const { recording } = recorded;
   const { limits } = conversation.welcome;
   mustOfferInvokes(conversation.welcome, recording.graph.invokes.length);
+  if (generate) mustOfferBatch(conversation.welcome, recording.graph.invokes.length);
   const graph = await withTokens(
     recording.graph,
     async (text) => (await conversation.tokenize(model, text)).ids,
@@ -93,10 +95,11 @@ function limitFaults(
     const message = `The trace has ${got} ${what}; this server takes at most ${wanted}.`;
     return [{ code: 'bad_message', message, wanted: `at most ${wanted}`, got: String(got) }];
   };
-  const batch = batchFault(lengths, limits.batchTokens ?? Number.POSITIVE_INFINITY);
+  const batch = batchFault(lengths, limits.batchTokens ?? Number.POSITIVE_INFINITY, generate);
   return [
     ...most('nodes', limits.nodes, nodes.length),
     ...(invokes.length > 1 ? most('prompts', limits.invokes, invokes.length) : []),
-    ...(generate ? generateFaults({ nodes, invokes }, generate, description) : batch ? [batch] : []),
+    ...(batch ? [batch] : []),
+    ...(generate ? generateFaults({ nodes, invokes }, generate, description) : []),
   ];
 }

@@ -1,7 +1,9 @@
 /** What several prompts in one pass forbid: places of none of them, and places where one can't be told from another. */
 import type { GraphChecker } from './check.ts';
 import type { ErrorBody } from './errors.ts';
+import type { Generate } from './generate.ts';
 import { describePlace, type GraphNode, operandsOf, type Place, placeOf } from './graph.ts';
+import { type HookTime, isLater } from './hook-time.ts';
 import { plural } from './words.ts';
 
 /** Reports `bad_reference` for a place of no invoke and, where there are several, `mixed_rows`. */
@@ -40,17 +42,19 @@ function checkRows(checker: GraphChecker, place: Place, node: number, kind: 'rea
 
 /** A write that acts can't wait for what another invoke's stop keeps from coming to be. */
 function checkStops(checker: GraphChecker, nodes: readonly GraphNode[]): void {
-  const ends = new Map<number, number>();
+  const ends = new Map<number, HookTime>();
+  const timeOf = (place: Place, rank: number): HookTime =>
+    checker.timeAt(place, checker.index.rank(place) ?? rank);
   for (const node of nodes) {
     if (node.kind !== 'stop') continue;
     const { invoke = 0 } = node.place;
-    ends.set(
-      invoke,
-      Math.min(ends.get(invoke) ?? Number.POSITIVE_INFINITY, checker.index.rank(node.place) ?? 0),
-    );
+    const [end, time] = [ends.get(invoke), timeOf(node.place, 0)];
+    if (!end || isLater(end, time)) ends.set(invoke, time);
   }
-  const isBehind = (place: Place): boolean =>
-    (checker.index.rank(place) ?? -1) > (ends.get(place.invoke ?? 0) ?? Number.POSITIVE_INFINITY);
+  const isBehind = (place: Place): boolean => {
+    const end = ends.get(place.invoke ?? 0);
+    return end !== undefined && isLater(timeOf(place, -1), end);
+  };
   /** The read that keeps a node's value from coming to be. */
   const missing = new Map<number, Place>();
   for (const [id, node] of nodes.entries()) {
@@ -66,14 +70,27 @@ function checkStops(checker: GraphChecker, nodes: readonly GraphNode[]): void {
   }
 }
 
-/** Why prompts of these lengths may not run in one pass: shorter ones are padded to the longest, and `most` counts that. */
-export function batchFault(lengths: readonly number[], most: number): ErrorBody | undefined {
+/**
+ * Why prompts of these lengths may not run in one pass: shorter ones are padded to the longest, and `most` counts that. In a
+ * generation what attention keeps grows by a token a step, up to the last but one.
+ */
+export function batchFault(
+  lengths: readonly number[],
+  most: number,
+  generate?: Generate,
+): ErrorBody | undefined {
   const longest = Math.max(0, ...lengths);
-  const tokens = lengths.length * longest;
+  const chosen = generate ? generate.maxNewTokens - 1 : 0;
+  const tokens = lengths.length * (longest + chosen);
   if (lengths.length < 2 || tokens <= most) return undefined;
+  const behind = chosen > 0 ? `, and ${plural(chosen, 'new token')} behind each` : '';
+  const fewer =
+    chosen > 0
+      ? 'Put fewer or shorter ones together, or lower maxNewTokens.'
+      : 'Put fewer or shorter ones together.';
   return {
     code: 'input_too_long',
-    message: `${lengths.length} prompts, the longest of ${longest} tokens, make ${tokens} in one pass, padding counted; this server takes at most ${most}. Put fewer or shorter ones together.`,
+    message: `${lengths.length} prompts, the longest of ${longest} tokens${behind}, make ${tokens} in one pass, padding counted; this server takes at most ${most}. ${fewer}`,
     path: 'graph.invokes',
     wanted: `at most ${most}`,
     got: String(tokens),

@@ -1,6 +1,7 @@
 /** What only a whole graph tells of skipped modules: hooks inside them don't fire. */
 import type { ErrorBody } from './errors.ts';
-import { describePlace, type GraphNode, operandsOf, type Place, placeOf } from './graph.ts';
+import { describePlace, type GraphNode, operandsOf, type Place, placeOf, type Steps } from './graph.ts';
+import { Skipped } from './skipped.ts';
 
 /** Whether `path` is `outer` or a module inside it; the empty path is the whole model. */
 export function isInside(path: string, outer: string): boolean {
@@ -12,30 +13,43 @@ export function isInside(path: string, outer: string): boolean {
  * output are hook points as ever; what it makes in between is not.
  */
 export function findSkipped(nodes: readonly GraphNode[]): ReadonlyMap<number, string> {
-  const skipped = skippedModules(nodes);
+  return insideOf(nodes, skippedOf(nodes, inOnePass), inOnePass);
+}
+
+/** In which steps a node acts. */
+type StepsOf = (node: number) => Steps;
+const inOnePass: StepsOf = () => 0;
+
+/** Stops that are inside one in some of their steps; other hooks in all of theirs. */
+function insideOf(nodes: readonly GraphNode[], skipped: Skipped, stepsOf: StepsOf): Map<number, string> {
   const found = new Map<number, string>();
-  if (skipped.size === 0) return found;
+  if (!skipped.any) return found;
   for (const [id, node] of nodes.entries()) {
     const place = placeOf(node);
-    const outer = place && outermost(place, skipped);
+    const steps = stepsOf(id);
+    const isSkipped = (module: string): boolean =>
+      node.kind === 'stop'
+        ? skipped.inAny(module, place?.invoke, steps)
+        : skipped.inAll(module, place?.invoke, steps);
+    const outer = place && outermost(place, isSkipped);
     if (outer !== undefined) found.set(id, outer);
   }
   return found;
 }
 
-/** Skipped modules, each for its invoke. */
-function skippedModules(nodes: readonly GraphNode[]): ReadonlySet<string> {
-  return new Set(nodes.flatMap((node) => (node.kind === 'skip' ? [keyOf(node.module, node.invoke)] : [])));
+function skippedOf(nodes: readonly GraphNode[], stepsOf: StepsOf): Skipped {
+  const skipped = new Skipped();
+  for (const [id, node] of nodes.entries())
+    if (node.kind === 'skip') skipped.add(node.module, node.invoke, stepsOf(id));
+  return skipped;
 }
 
-const keyOf = (module: string, invoke = 0): string => `${invoke} ${module}`;
-
 /** The outermost skipped module that a place is inside of. Goes by the path's parts: a graph may have many skips. */
-function outermost({ module, port, invoke }: Place, skipped: ReadonlySet<string>): string | undefined {
+function outermost({ module, port }: Place, isSkipped: (module: string) => boolean): string | undefined {
   for (let dot = module.indexOf('.'); dot > 0; dot = module.indexOf('.', dot + 1)) {
-    if (skipped.has(keyOf(module.slice(0, dot), invoke))) return module.slice(0, dot);
+    if (isSkipped(module.slice(0, dot))) return module.slice(0, dot);
   }
-  return port === 'source' && skipped.has(keyOf(module, invoke)) ? module : undefined;
+  return port === 'source' && isSkipped(module) ? module : undefined;
 }
 
 export interface SkipFindings {
@@ -44,22 +58,22 @@ export interface SkipFindings {
 }
 
 /** Errors: what contradicts a skip. Warnings: hooks that a skip silences. */
-export function checkSkips(nodes: readonly GraphNode[]): SkipFindings {
+export function checkSkips(nodes: readonly GraphNode[], stepsOf: StepsOf = inOnePass): SkipFindings {
   const errors: ErrorBody[] = [];
   const warnings: ErrorBody[] = [];
-  const skipped = findSkipped(nodes);
-  const modules = skippedModules(nodes);
-  if (modules.size === 0) return { errors, warnings };
+  const modules = skippedOf(nodes, stepsOf);
+  if (!modules.any) return { errors, warnings };
+  const skipped = insideOf(nodes, modules, stepsOf);
   /** Nodes whose values never come to be, by the module whose skip is why. */
   const lost = new Map<number, string>();
-  const begun = new Set<string>();
+  const begun = new Skipped();
   for (const [id, node] of nodes.entries()) {
     const operand = operandsOf(node).find((operand) => lost.has(operand));
     const why = skipped.get(id) ?? (operand === undefined ? undefined : lost.get(operand));
     if (why !== undefined) lost.set(id, why);
     const silenced = skipped.get(id);
-    const fault = silenced === undefined ? contradiction(node, why, begun) : stopInside(node, silenced);
-    if (node.kind === 'skip') begun.add(keyOf(node.module, node.invoke));
+    const isFirst = node.kind !== 'skip' || begun.add(node.module, node.invoke, stepsOf(id));
+    const fault = silenced === undefined ? contradiction(node, why, isFirst) : stopInside(node, silenced);
     const path = pathOf(node);
     if (fault !== undefined) errors.push({ code: 'inside_skip', message: fault, node: id, path });
     else if (silenced !== undefined) {
@@ -68,7 +82,7 @@ export function checkSkips(nodes: readonly GraphNode[]): SkipFindings {
     } else if (
       node.kind === 'write' &&
       node.place.port === 'input' &&
-      modules.has(keyOf(node.place.module, node.place.invoke))
+      modules.inAll(node.place.module, node.place.invoke, stepsOf(id))
     ) {
       const message = `${nameOf(node)} is written, but ${node.place.module} is skipped, so nothing inside it uses the value.`;
       warnings.push({ code: 'inside_skip', message, node: id, path });
@@ -83,12 +97,8 @@ function stopInside(node: GraphNode, skipped: string): string | undefined {
 }
 
 /** `why`: a skipped module that the node's operand comes from. */
-function contradiction(
-  node: GraphNode,
-  why: string | undefined,
-  begun: ReadonlySet<string>,
-): string | undefined {
-  if (node.kind === 'skip' && begun.has(keyOf(node.module, node.invoke))) {
+function contradiction(node: GraphNode, why: string | undefined, isFirst: boolean): string | undefined {
+  if (node.kind === 'skip' && !isFirst) {
     return `${node.module} is skipped already. Give it one value.`;
   }
   if (why === undefined || (node.kind !== 'write' && node.kind !== 'skip')) return undefined;

@@ -52,7 +52,9 @@ export function checkSkip(checker: GraphChecker, node: NodeOf<'skip'>, id: numbe
     checker.report('no_hook', `${path} can’t be skipped: ${why}.`, at);
     return NONE;
   }
-  const place = { module: path, port: 'input', invoke } as const;
+  // It acts in the steps of what stands for the module.
+  const steps = checker.stepsOf(node.value);
+  const place = { module: path, port: 'input', invoke, steps } as const;
   checker.actsAt(place, id);
   const time = checker.timeAt(place, begins);
   if (isLater(written, time)) {
@@ -79,7 +81,7 @@ export function checkSkip(checker: GraphChecker, node: NodeOf<'skip'>, id: numbe
     const port = module.outputs[member];
     const where = describePlace({ module: path, port: 'output', ...(member > 0 ? { member } : {}) });
     if (port && value.kind === 'tensor')
-      checkFit(checker, where, checker.typeOfPort(port, { invoke }), value, true, at);
+      checkFit(checker, where, checker.typeOfPort(port, { invoke, steps }), value, true, at);
   }
   return NONE;
 }

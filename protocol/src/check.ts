@@ -158,7 +158,7 @@ export class GraphChecker {
   /** Checks what only the whole graph tells. */
   finish(invokes: number): CheckResult {
     checkInvokes(this, this.#nodes, invokes);
-    const skips = checkSkips(this.#nodes);
+    const skips = checkSkips(this.#nodes, (id) => this.#steps[id] ?? 0);
     this.#errors.push(...skips.errors);
     const warnings = [...this.#behindStop(invokes), ...skips.warnings, ...this.#tooLarge()];
     if (
@@ -357,7 +357,8 @@ export class GraphChecker {
     }
     const what = invokes > 1 ? 'its invoke' : 'the pass';
     return this.#nodes.flatMap((node, id): ErrorBody[] => {
-      const place = node.kind === 'stop' ? undefined : placeOf(node);
+      const at = node.kind === 'stop' ? undefined : placeOf(node);
+      const place = at && node.kind === 'skip' ? { ...at, steps: this.#steps[id] } : at;
       const stop = place && stops.get(place.invoke ?? 0);
       if (!place || !stop || !isLater(this.timeAt(place, this.index.rank(place) ?? -1), stop.time)) return [];
       const message = `${describePlace(place)} will not be reached: ${what} stops at ${describePlace(stop.place)}.`;

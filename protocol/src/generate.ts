@@ -23,8 +23,8 @@ export const generate = z.strictObject({
 /** Why an invoke's generation ended; `cut`: the run was cancelled or failed. */
 export const ENDS = ['length', 'token', 'string', 'stop', 'cut'] as const;
 
-/** What came of one invoke. */
-export const generated = z.strictObject({ tokens: uint, end: z.enum(ENDS) });
+/** What came of one invoke; `steps`, where there are several: how many passes began before it ended. */
+export const generated = z.strictObject({ tokens: uint, end: z.enum(ENDS), steps: z.optional(uint) });
 
 export type Generate = z.infer<typeof generate>;
 export type Generated = z.infer<typeof generated>;
@@ -60,11 +60,6 @@ export function generateFaults(graph: Graph, options: Generate, description: Mod
   if (endOfText === undefined) {
     const message = `${name} can’t generate: it was exported without a key/value cache. Export it with one, as optimum’s task text-generation-with-past does.`;
     return [{ code: 'not_offered', message, path: 'options.generate', wanted: 'generation' }];
-  }
-  const { length } = graph.invokes;
-  if (length > 1) {
-    const message = `This server generates from one prompt a run, and the graph has ${length}. Run them one after the other.`;
-    return [{ code: 'not_offered', message, path: 'graph.invokes', wanted: '1', got: String(length) }];
   }
   const fed = graph.invokes.findIndex(({ input }) => !('ids' in input || 'text' in input));
   if (fed >= 0) {

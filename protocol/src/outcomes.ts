@@ -1,8 +1,9 @@
 /** Which outcomes the saves of a run still owe: one each, in a generation one for each step that came (PROTOCOL.md, 6.2). */
 
 import type { ErrorBody } from './errors.ts';
-import { describePlace, type Graph, operandsOf, type Steps } from './graph.ts';
-import { isOpen, stepFrom, stepsOfNodes } from './steps.ts';
+import { describePlace, type Graph, operandsOf, type Place, type Steps } from './graph.ts';
+import type { Report } from './messages.ts';
+import { type Began, type Came, isOpen, stepFrom, stepsOfNodes, stepsThatCame } from './steps.ts';
 
 /** An outcome that has not come. */
 export interface Missing {
@@ -11,15 +12,21 @@ export interface Missing {
   readonly step: number | undefined;
   /** Whether its step began; otherwise it stands for all that never came. */
   readonly came: boolean;
+  /** How many steps there were of what is saved, in a generation. */
+  readonly began: Came;
 }
 
 export class Outcomes {
   /** The steps in which each save acts; undefined in a run of one pass. */
   readonly #saves: ReadonlyMap<number, Steps | undefined>;
   readonly #taken = new Map<number, Set<number>>();
+  readonly #graph: Graph;
+  readonly #steps: readonly (Steps | undefined)[];
 
   constructor(graph: Graph, generates: boolean, saves: Iterable<number> = savesOf(graph)) {
     const steps = generates ? stepsOfNodes(graph) : [];
+    this.#graph = graph;
+    this.#steps = steps;
     this.#saves = new Map([...saves].map((save) => [save, generates ? (steps[save] ?? 0) : undefined]));
   }
 
@@ -39,23 +46,31 @@ export class Outcomes {
   }
 
   /** What is due once the run has ended, and `began` of its steps have begun. */
-  missing(began: number): Missing[] {
-    return [...this.#saves].flatMap(([save, steps]) => this.#missingOf(save, steps, began));
+  missing(began: Began): Missing[] {
+    const came = stepsThatCame(this.#graph, this.#steps, began);
+    return [...this.#saves].flatMap(([save, steps]) =>
+      this.#missingOf(save, steps, came[save] ?? { steps: 0, invoke: 0 }),
+    );
   }
 
-  #missingOf(save: number, steps: Steps | undefined, began: number): Missing[] {
+  #missingOf(save: number, steps: Steps | undefined, began: Came): Missing[] {
     const taken = this.#taken.get(save) ?? new Set<number>();
-    if (steps === undefined) return taken.size > 0 ? [] : [{ save, step: undefined, came: true }];
+    if (steps === undefined) return taken.size > 0 ? [] : [{ save, step: undefined, came: true, began }];
     const missing: Missing[] = [];
     let step = stepFrom(steps, 0);
-    const someCame = step !== undefined && step < began;
-    for (; step !== undefined && step < began; step = stepFrom(steps, step + 1)) {
-      if (!taken.has(step)) missing.push({ save, step, came: true });
+    const someCame = step !== undefined && step < began.steps;
+    for (; step !== undefined && step < began.steps; step = stepFrom(steps, step + 1)) {
+      if (!taken.has(step)) missing.push({ save, step, came: true, began });
     }
     // What never came has one outcome in all, and an open range none once something of it came.
     if (step === undefined || taken.has(step) || (isOpen(steps) && someCame)) return missing;
-    return [...missing, { save, step, came: false }];
+    return [...missing, { save, step, came: false, began }];
   }
+}
+
+/** How many steps began of each invoke of a generation, by its report. */
+export function beganOf({ steps = 0, generated }: Report): Began {
+  return generated ? generated.map((of) => of.steps ?? steps) : steps;
 }
 
 function savesOf({ nodes }: Graph): number[] {
@@ -67,8 +82,7 @@ export const NEVER_SET = "Accessing value before it's been set.";
 
 /** The access error of a step that never came. `why` says what ended the generation. */
 export function stepNeverCame(
-  { save, step = 0 }: Missing,
-  began: number,
+  { save, step = 0, began: { steps: began } }: Pick<Missing, 'save' | 'step' | 'began'>,
   { what = `The value of step ${step}`, path, why, cause }: NeverCame,
 ): ErrorBody {
   const steps = began === 1 ? 'was 1 step' : `were ${began} steps`;
@@ -91,13 +105,23 @@ export interface NeverCame {
   readonly cause?: ErrorBody | undefined;
 }
 
-/** The place in a step that a save's value comes from first, for messages. */
-export function savedPlace({ nodes }: Graph, save: number, step: number): Pick<NeverCame, 'what' | 'path'> {
-  let node = nodes[save];
-  while (node && !('place' in node)) {
-    const [first] = operandsOf(node);
-    if (first === undefined) return {};
-    node = nodes[first];
+/** The place in a step that a save's value comes from, for messages: the first of this invoke, else the first. */
+export function savedPlace(
+  { nodes }: Graph,
+  save: number,
+  step: number,
+  invoke: number,
+): Pick<NeverCame, 'what' | 'path'> {
+  const places: Place[] = [];
+  const known = new Set<number>();
+  const waiting = [save];
+  for (let id = waiting.pop(); id !== undefined; id = waiting.pop()) {
+    const node = nodes[id];
+    if (!node || known.has(id)) continue;
+    known.add(id);
+    if ('place' in node) places.push(node.place);
+    else waiting.push(...operandsOf(node).toReversed());
   }
-  return node ? { what: describePlace({ ...node.place, steps: step }), path: node.place.module } : {};
+  const place = places.find((place) => (place.invoke ?? 0) === invoke) ?? places[0];
+  return place ? { what: describePlace({ ...place, steps: step }), path: place.module } : {};
 }

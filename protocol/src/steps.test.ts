@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
-import type { Graph, Steps } from './graph.ts';
+import type { Graph, GraphNode, Steps } from './graph.ts';
 import { Outcomes } from './outcomes.ts';
-import { describeSteps, firstStep, hasStep, stepFrom, stepsOfNodes } from './steps.ts';
+import { describeSteps, firstStep, hasStep, stepFrom, stepsOfNodes, stepsThatCame } from './steps.ts';
 
 const taken = (steps: Steps): number[] =>
   Array.from({ length: 12 }, (_, step) => step).filter((step) => hasStep(steps, step));
@@ -63,7 +63,7 @@ describe('a node', () => {
 describe('outcomes', () => {
   it('are one a save in a run of one pass', () => {
     const outcomes = new Outcomes(graph(undefined), false);
-    expect(outcomes.missing(0)).toEqual([{ save: 2, step: undefined, came: true }]);
+    expect(outcomes.missing(0)).toMatchObject([{ save: 2, step: undefined, came: true }]);
     expect([outcomes.take(2, 0), outcomes.take(1, undefined), outcomes.take(2, undefined)]).toEqual([
       false,
       false,
@@ -80,16 +80,46 @@ describe('outcomes', () => {
       true,
     ]);
     expect(outcomes.missing(5)).toEqual([
-      { save: 2, step: 3, came: true },
-      { save: 2, step: 6, came: false },
+      { save: 2, step: 3, came: true, began: { steps: 5, invoke: 0 } },
+      { save: 2, step: 6, came: false, began: { steps: 5, invoke: 0 } },
     ]);
     expect([outcomes.take(2, 3), outcomes.take(2, 6), outcomes.missing(5)]).toEqual([true, true, []]);
   });
 
   it('of an open range are none for what never came, once some did', () => {
     const outcomes = new Outcomes(graph({ start: 4 }), true);
-    expect(outcomes.missing(4)).toEqual([{ save: 2, step: 4, came: false }]);
+    expect(outcomes.missing(4)).toMatchObject([{ save: 2, step: 4, came: false }]);
     outcomes.take(2, 4);
     expect(outcomes.missing(5)).toEqual([]);
+  });
+});
+
+describe('steps that came', () => {
+  const read = (invoke: number, steps: Steps): GraphNode => ({
+    kind: 'read',
+    place: { module: 'h.0', port: 'output', invoke, steps },
+  });
+  const invokes = [{ input: { ids: [1] } }, { input: { ids: [2] } }];
+  const nodes: GraphNode[] = [
+    read(0, {}),
+    read(1, {}),
+    { kind: 'operator', operator: 'Add', inputs: [0, 1] },
+    read(0, 1),
+    { kind: 'operator', operator: 'Add', inputs: [1, 3] },
+    { kind: 'parameter', name: 'w' },
+    { kind: 'save', value: 5 },
+    { kind: 'save', value: 2 },
+  ];
+  const graph = { invokes, nodes };
+
+  it('are as many as the fewest of the invokes that a node takes something of in them', () => {
+    const came = stepsThatCame(graph, stepsOfNodes(graph), [2, 5]);
+    expect(came.map(({ steps }) => steps)).toEqual([2, 5, 2, 2, 5, 5, 5, 2]);
+    expect(came[7]).toEqual({ steps: 2, invoke: 0 });
+  });
+
+  it('are all where nothing tells the invokes apart', () => {
+    const came = stepsThatCame(graph, stepsOfNodes(graph), 3);
+    expect(new Set(came.map(({ steps }) => steps))).toEqual(new Set([3]));
   });
 });

@@ -1,5 +1,5 @@
 /** In which steps of a generation the nodes of a graph act (PROTOCOL.md, section 6.2). */
-import { type Graph, type GraphNode, operandsOf, type Steps } from './graph.ts';
+import { type Graph, type GraphNode, operandsOf, placeOf, type Steps } from './graph.ts';
 
 /** The first step, none for an empty list or range. */
 export function firstStep(steps: Steps): number | undefined {
@@ -22,6 +22,11 @@ export function hasStep(steps: Steps, step: number): boolean {
 /** A range without an end has as many steps as come. */
 export function isOpen(steps: Steps): boolean {
   return typeof steps === 'object' && !isList(steps) && steps.end === undefined;
+}
+
+/** Whether two say the same steps, written alike. */
+export function sameSteps(a: Steps, b: Steps): boolean {
+  return JSON.stringify(normalized(a)) === JSON.stringify(normalized(b));
 }
 
 /** A list or range of one step is that step: its value serves later ones too. */
@@ -89,6 +94,47 @@ export function describeSteps(steps: Steps): string {
   if (isList(steps)) return steps.length > 8 ? `${steps.slice(0, 8).join(', ')}, …` : steps.join(', ');
   const { start = 0, end, step = 1 } = steps;
   return `${start} ${end === undefined ? 'on' : `to before ${end}`}${step === 1 ? '' : ` by ${step}`}`;
+}
+
+/** How many steps began: of all prompts together, or of each. */
+export type Began = number | readonly number[];
+
+/** How many steps there were of a node, and of which invoke's places that tells. */
+export interface Came {
+  readonly steps: number;
+  readonly invoke: number;
+}
+
+/**
+ * In how many steps each node had all that it takes: an invoke that has ended has no further ones, nor has what takes something
+ * of it in the same step. A value of one step that serves later ones doesn't end with its invoke. `steps` is of the nodes.
+ */
+export function stepsThatCame(
+  { nodes }: Graph,
+  steps: readonly (Steps | undefined)[],
+  began: Began,
+): readonly Came[] {
+  const of = (invoke: number): Came => ({
+    steps: typeof began === 'number' ? began : (began[invoke] ?? 0),
+    invoke,
+  });
+  const all: Came = { steps: typeof began === 'number' ? began : Math.max(0, ...began), invoke: 0 };
+  const came: Came[] = [];
+  for (const [id, node] of nodes.entries()) {
+    const place = placeOf(node);
+    const taken = operandsOf(node)
+      .filter((operand) => steps[operand] !== undefined && !isHeld(steps[operand], steps[id]))
+      .map((operand) => came[operand] ?? all);
+    came.push(taken.reduce(fewerOf, place ? of(place.invoke ?? 0) : all));
+  }
+  return came;
+}
+
+const fewerOf = (a: Came, b: Came): Came => (b.steps < a.steps ? b : a);
+
+/** Whether a value of one step serves what acts in others. */
+export function isHeld(value: Steps | undefined, user: Steps | undefined): boolean {
+  return typeof value === 'number' && value !== user;
 }
 
 /** The steps of each node; undefined for what is of none. The graph has been checked. */

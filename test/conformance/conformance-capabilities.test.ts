@@ -12,6 +12,7 @@ import { startPartialServer, WRONGS, type Wrong } from './partial-server.ts';
 const PROFILES: readonly unknown[] = ['generation', 'sessions', 'blobs', 'functions'];
 /** Our own server is judged by these; the simple one doesn't play them. */
 const OURS: readonly string[] = [
+  'generate-skip',
   'session-cancel',
   'session-limits',
   'session-payload-order',
@@ -52,6 +53,7 @@ const CAUGHT_BY: Readonly<Record<Wrong, readonly string[]>> = {
   'ignores stop strings': ['generate-stop-string'],
   'takes any option': ['generate-options'],
   'runs past the context': ['generate-too-long'],
+  'takes several prompts for one': ['batch-generate-not-announced'],
   'numbers no trace': ['session', 'session-fails', 'session-stops'],
   'takes a reference to a later trace': ['session-not-earlier'],
   'fails the run with one trace': ['session-fails'],

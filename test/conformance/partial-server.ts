@@ -27,6 +27,7 @@ export const WRONGS = [
   'ignores stop strings',
   'takes any option',
   'runs past the context',
+  'takes several prompts for one',
   'numbers no trace',
   'takes a reference to a later trace',
   'fails the run with one trace',
@@ -247,6 +248,8 @@ class PartialConnection {
     const where = session ? { trace: index } : {};
     if (generate && !OPTIONS.safeParse(generate).success && this.#wrong !== 'takes any option')
       return [refusal('bad_message')];
+    if (generate && graph.invokes.length > 1 && this.#wrong !== 'takes several prompts for one')
+      return [refusal('not_offered', { path: 'graph.invokes', wanted: 'batch_generation' })];
     const tokens = graph.invokes[0].input.ids.length + (generate?.maxNewTokens ?? 1) - 1;
     if (tokens > Number(DESCRIPTION.contextLength) && this.#wrong !== 'runs past the context')
       return [refusal('input_too_long')];

@@ -24,6 +24,7 @@ const ALL = [
   'invokes',
   'batching',
   'generation',
+  'batch_generation',
   'sessions',
   'blobs',
   'functions',

@@ -13,6 +13,7 @@ export type Profile =
   | 'invokes'
   | 'batching'
   | 'generation'
+  | 'batch_generation'
   | 'sessions'
   | 'blobs'
   | 'functions'
@@ -113,6 +114,9 @@ const STRETCHES: readonly Stretch[] = [
   [420, 426, 'server', 'explain'],
   [430, 437, 'server', 'batching'],
   [440, 441, 'server'],
+  [460, 460, 'server', 'generation'],
+  [461, 468, 'server', 'batch_generation'],
+  [469, 469, 'server', 'generation'],
 ];
 
 /** Requirements that no peer can check, with the reason. */
@@ -135,6 +139,7 @@ const UNOBSERVED: Readonly<Record<string, string>> = {
   'R-370': 'it takes two starts of one server',
   'R-372': 'a reader that takes in nothing is given minutes',
   'R-314': 'it permits; nothing is wrong without it',
+  'R-468': 'it takes a model that can’t',
   'R-275': 'it takes a model that is fed no token ids',
 };
 

@@ -1,6 +1,7 @@
 /** All cases against a server, in the order in which they run and are reported. */
 
 import { ALWAYS } from './cases/always.ts';
+import { BATCH_GENERATION, NOT_BATCHED } from './cases/batch-generation.ts';
 import { BATCHING_CASES, NOT_SHARED } from './cases/batching.ts';
 import { BLOBS, FUNCTIONS } from './cases/blobs.ts';
 import { CONVERSATION } from './cases/conversation.ts';
@@ -48,6 +49,8 @@ export const SERVER_CASES: readonly ConformanceCase[] = [
   KEYLESS,
   ...KEYS,
   ...GENERATION,
+  NOT_BATCHED,
+  ...BATCH_GENERATION,
   ...SESSIONS,
   ...BLOBS,
   ...FUNCTIONS,

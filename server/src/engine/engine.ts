@@ -23,8 +23,9 @@ import {
 import { expandTraces, type FunctionOf } from './calls.ts';
 import { execute } from './execute.ts';
 import { explainPlan } from './explain.ts';
-import { sizesOf } from './feeds.ts';
+import { type Padded, sizesOf } from './feeds.ts';
 import { type Generation, type GenerationResult, generateTokens, neverBegan } from './generate.ts';
+import { findPadding, rowsFault } from './generation-rows.ts';
 import { findUnsupported } from './intake/kernels.ts';
 import { type OnProgress, prepareModel } from './intake/prepare.ts';
 import { assembleModel, type Model } from './model.ts';
@@ -87,6 +88,8 @@ export class Engine {
   readonly #segments: SegmentCache;
   readonly #operations: OperationRunner;
   readonly #limits: EngineOptions;
+  /** Learned when several prompts are generated from first. */
+  #padded: Promise<Padded | undefined> | undefined;
 
   private constructor(model: Model, tokenizer: Tokenizer, runtime: Runtime, limits: EngineOptions) {
     this.#model = model;
@@ -317,14 +320,44 @@ export class Engine {
     return planRun(graph, this.#model, tokens, { earlier });
   }
 
-  #generate(
-    pass: Omit<Generation, 'ids' | 'options' | 'textOf'>,
+  async #generate(
+    pass: Omit<Generation, 'prompts' | 'padded' | 'options' | 'textOf'>,
     options: Generate,
   ): Promise<GenerationResult> {
-    const ids = this.#idsOf(pass.graph.invokes[0]?.input ?? { ids: [] }, new Map());
-    const fault = lengthFault(ids.length, options, this.description);
-    if (fault) throw new TracewireError(fault);
-    return generateTokens({ ...pass, ids, options, textOf: (tokens) => this.tokenizer.textOf(tokens) });
+    const prompts = pass.graph.invokes.map(({ input }) => this.#idsOf(input, new Map()));
+    const lengths = prompts.map((ids) => ids.length);
+    for (const length of lengths) {
+      const fault = lengthFault(length, options, this.description);
+      if (fault) throw new TracewireError(fault);
+    }
+    this.#checkTogether(lengths, options);
+    const padded = await this.#paddedFor(lengths);
+    const textOf = (tokens: readonly number[]): string => this.tokenizer.textOf(tokens);
+    return generateTokens({ ...pass, prompts, padded, options, textOf });
+  }
+
+  /** Throws `not_offered` for several prompts where the model can't go on with a batch of them. */
+  async #paddedFor(lengths: readonly number[]): Promise<Padded> {
+    if (lengths.length === 1) return 'left';
+    const fault = rowsFault(this.#model);
+    if (fault !== undefined) throw this.#oneByOne(lengths.length, fault);
+    if (new Set(lengths).size === 1) return 'left';
+    this.#padded ??= findPadding(this.#model, this.#segments).catch((thrown) => {
+      this.#padded = undefined;
+      throw thrown;
+    });
+    const padded = await this.#padded;
+    if (padded !== undefined) return padded;
+    throw this.#oneByOne(
+      lengths.length,
+      'padded to one length, they would get other tokens than each gets alone',
+    );
+  }
+
+  #oneByOne(count: number, why: string): TracewireError {
+    const message = `${this.description.name} can’t generate from ${count} prompts in one batch: ${why}. Run them one after the other.`;
+    const facts = { path: 'graph.invokes', wanted: '1', got: String(count) };
+    return new TracewireError({ code: 'not_offered', message, ...facts });
   }
 
   async release(): Promise<void> {
@@ -381,8 +414,8 @@ export class Engine {
   }
 
   /** Texts can't be measured before: a batch is refused here as the gateway refuses one of token ids. */
-  #checkTogether(lengths: readonly number[]): void {
-    const fault = batchFault(lengths, this.#limits.batchTokens ?? Number.POSITIVE_INFINITY);
+  #checkTogether(lengths: readonly number[], generate?: Generate): void {
+    const fault = batchFault(lengths, this.#limits.batchTokens ?? Number.POSITIVE_INFINITY, generate);
     if (fault) throw new TracewireError(fault);
   }
 

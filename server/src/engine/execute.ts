@@ -17,7 +17,7 @@ import {
   valueBytes,
   zeros,
 } from '@tracewire/protocol';
-import { type FeedSizes, sizeOf } from './feeds.ts';
+import { type Cached, type FeedSizes, sizeOf } from './feeds.ts';
 import { MemoryBudget } from './memory-budget.ts';
 import type { Model } from './model.ts';
 import type { OperationRunner } from './operation-runner.ts';
@@ -47,8 +47,10 @@ export interface Execution {
   readonly constants: ReadonlyMap<number, Value>;
   /** Nodes that failed in an earlier pass. */
   readonly failures?: ReadonlyMap<number, ErrorBody> | undefined;
-  /** Tokens of earlier passes. */
-  readonly past?: number | undefined;
+  /** Tokens of earlier passes, of each invoke. */
+  readonly cached?: Cached | undefined;
+  /** Reads of what all invokes together have there. */
+  readonly uncut?: ReadonlySet<number> | undefined;
   readonly listener: RunListener;
   readonly isCancelled: () => boolean;
   /** Most bytes of all saved values. */
@@ -271,7 +273,7 @@ class Executor {
     const { nodes, invokes } = this.#execution.graph;
     const read = nodes[node];
     const whole = this.#at(key);
-    if (invokes.length === 1 || read?.kind !== 'read') return whole;
+    if (invokes.length === 1 || read?.kind !== 'read' || this.#execution.uncut?.has(node)) return whole;
     return cut(whole, this.#partOf(of, read.place));
   }
 
@@ -316,14 +318,15 @@ class Executor {
     { value, member, selection, mask, partial, of, before, place }: PlannedWrite,
     old = (): TensorLike => this.#at(before),
   ): TensorLike {
-    const { model, lengths, past, sizes: fed } = this.#execution;
+    const { model, lengths, cached, sizes: fed } = this.#execution;
     const written = this.#tensor(value, member);
     if (partial) {
       const chosen = mask === undefined ? undefined : this.#tensor(mask);
       return writeSelection(old(), selection ?? [], written, chosen);
     }
     const type = model.types.get(of);
-    const sizes = fed ?? sizesAlone(lengths[place.invoke ?? 0] ?? 0, past);
+    const { invoke = 0 } = place;
+    const sizes = fed ?? sizesAlone(lengths[invoke] ?? 0, cached?.own[invoke]);
     const dims = type?.dims.map((dim) => sizeOf(dim, sizes));
     if (!type || !dims) return written;
     if (selection) return writeSelection(zeros(type.dtype, dims.map(Number)), selection, written);
@@ -332,8 +335,8 @@ class Executor {
   }
 
   #partOf(value: string, { invoke = 0 }: Place): Part {
-    const { model, lengths } = this.#execution;
-    const part = partOf(model.types.get(value)?.dims ?? [], invoke, lengths[invoke] ?? 0);
+    const { model, lengths, cached } = this.#execution;
+    const part = partOf(model.types.get(value)?.dims ?? [], invoke, lengths[invoke] ?? 0, cached);
     if (!part) throw new Error(`The rows of ${value} can’t be told apart.`);
     return part;
   }

@@ -20,6 +20,21 @@ export interface FeedSizes {
   readonly past: number;
   /** Each row's own tokens, where they differ: behind them it is padded. */
   readonly lengths?: readonly number[];
+  /** What of the cache is each row's own, where that differs. */
+  readonly cached?: Cached | undefined;
+}
+
+/** The tokens of each row that the cache holds, and on which side of them it is padded to the longest. */
+export interface Cached {
+  readonly own: readonly number[];
+  readonly padded: Padded;
+}
+
+export type Padded = 'left' | 'right';
+
+/** Where a row's own tokens begin in the cache. */
+export function cacheStart({ own, padded }: Cached, row: number): number {
+  return padded === 'left' ? Math.max(...own) - (own[row] ?? 0) : 0;
 }
 
 /** Formulas that an axis of a value may follow, simplest first; an axis is named by its formula. */
@@ -126,14 +141,23 @@ type Maker = (dtype: Dtype, ids: readonly number[], sizes: FeedSizes) => TensorL
 const MAKERS: Readonly<Record<string, Maker>> = {
   input_ids: (dtype, ids, { batch, sequence }) =>
     integers(dtype, [batch, sequence], (index) => ids[index] ?? 0),
-  attention_mask: (dtype, _, { batch, sequence, past, lengths }) => {
+  attention_mask: (dtype, _, { batch, sequence, past, lengths, cached }) => {
     const width = past + sequence;
-    const isOwn = (index: number): boolean =>
-      index % width < past + (lengths?.[Math.floor(index / width)] ?? sequence);
-    return integers(dtype, [batch, width], (index) => Number(isOwn(index)));
+    const rows = Array.from({ length: batch }, (_, row) => {
+      const start = cached ? cacheStart(cached, row) : 0;
+      return { start, end: start + (cached?.own[row] ?? past) + (lengths?.[row] ?? sequence) };
+    });
+    return integers(dtype, [batch, width], (index) => {
+      const { start = 0, end = 0 } = rows[Math.floor(index / width)] ?? {};
+      return Number(index % width >= start && index % width < end);
+    });
   },
-  position_ids: (dtype, _, { batch, sequence, past }) =>
-    integers(dtype, [batch, sequence], (index) => past + (index % sequence)),
+  position_ids: (dtype, _, { batch, sequence, past, cached }) =>
+    integers(
+      dtype,
+      [batch, sequence],
+      (index) => (cached?.own[Math.floor(index / sequence)] ?? past) + (index % sequence),
+    ),
   token_type_ids: (dtype, _, { batch, sequence }) => integers(dtype, [batch, sequence], () => 0),
 };
 

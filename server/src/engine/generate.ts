@@ -4,31 +4,35 @@
  */
 import { randomInt } from 'node:crypto';
 import {
+  type Came,
+  describePlace,
   type ErrorBody,
-  float16FromBits,
   type Generate,
   type Generated,
   type Graph,
   isTuple,
+  NEVER_SET,
   Outcomes,
+  operandsOf,
+  placeOf,
   type Report,
   savedPlace,
   stepNeverCame,
+  stepsOfNodes,
+  stepsThatCame,
   type TensorLike,
   TracewireError,
   toErrorBody,
   type Value,
 } from '@tracewire/protocol';
 import { type Execution, type ExecutionResult, execute } from './execute.ts';
-import { presentOf } from './feeds.ts';
+import { type Cached, type FeedSizes, type Padded, presentOf } from './feeds.ts';
+import { GeneratedRow } from './generated-row.ts';
 import type { Model } from './model.ts';
 import type { RunListener } from './outcomes.ts';
 import { type PassGraph, PassGraphs } from './pass-graph.ts';
 import { type Plan, planRun } from './plan.ts';
-import { Generator as RandomNumbers } from './random.ts';
-import { sizesAlone } from './rows.ts';
-import { chooseToken, lastLogits } from './sampler.ts';
-import { TokenText } from './token-text.ts';
+import { moveToEnd, padRows, sizesAlone, sizesOfStep, sizesTogether } from './rows.ts';
 
 /** What a generation is, apart from what each of its passes is. */
 export interface Generation
@@ -48,8 +52,10 @@ export interface Generation
   > {
   /** Of the graph's constants, by node, and of what earlier traces made. */
   readonly constants: ReadonlyMap<number, Value>;
-  /** The prompt. */
-  readonly ids: readonly number[];
+  /** The prompts. */
+  readonly prompts: readonly (readonly number[])[];
+  /** Where the cache of shorter prompts is padded. */
+  readonly padded: Padded;
   readonly options: Generate;
   /** The traces before it in a session. */
   readonly earlier?: readonly Graph[] | undefined;
@@ -97,99 +103,101 @@ class Generator {
   /** Values of nodes that later steps use, the constants among them. */
   readonly #values: Map<number, Value>;
   readonly #failures: Map<number, ErrorBody>;
-  readonly #seen: Set<number>;
-  readonly #text: TokenText;
-  readonly #ends: ReadonlySet<number>;
+  readonly #rows: readonly GeneratedRow[];
   readonly #seed: number | undefined;
-  readonly #random: RandomNumbers;
   #cache: ReadonlyMap<string, TensorLike> | undefined;
-  /** Tokens that the cache holds. */
-  #past = 0;
   #takenBytes: number;
-  #tokens = 0;
   #began = 0;
-  readonly #sums = { modulesRun: 0, modulesTotal: 0, segmentsRun: 0, segmentsTotal: 0 };
+  readonly #sums = { modulesRun: 0, modulesTotal: 0, segmentsRun: 0, segmentsTotal: 0, tokens: 0 };
   #stoppedAfter: string | undefined;
 
   constructor(generation: Generation) {
-    const { graph, constants, ids, options, model } = generation;
+    const { graph, constants, prompts, options, model } = generation;
     this.#generation = generation;
     this.#passes = new PassGraphs(graph);
     this.#outcomes = new Outcomes(graph, true);
     this.#values = new Map(constants);
     this.#failures = new Map(generation.failures);
     this.#takenBytes = generation.takenBytes ?? 0;
-    this.#seen = new Set(ids);
-    this.#text = new TokenText((tokens) => generation.textOf(tokens));
-    this.#ends = new Set(options.stopTokens ?? model.description.endOfText);
     const samples = (options.temperature ?? 0) > 0;
-    this.#seed = samples ? (options.seed ?? randomInt(2 ** 48 - 1)) : undefined;
-    this.#random = new RandomNumbers(this.#seed ?? 0);
+    const seed = samples ? (options.seed ?? randomInt(2 ** 48 - 1)) : undefined;
+    this.#seed = seed;
+    const { endOfText } = model.description;
+    const textOf = (tokens: readonly number[]): string => generation.textOf(tokens);
+    this.#rows = prompts.map(
+      (ids, invoke) => new GeneratedRow(invoke, ids, { options, endOfText, seed, textOf }),
+    );
   }
 
   async run(): Promise<GenerationResult> {
-    let { ids } = this.#generation;
-    let end: Generated['end'] | undefined;
     let last: Partial<Pick<ExecutionResult, 'error' | 'cancelled'>> = {};
-    while (end === undefined) {
+    for (let rows = this.#rows; rows.length > 0; rows = this.#rows.filter(({ end }) => end === undefined)) {
       try {
-        const { outputs, ...result } = await this.#pass(ids);
+        const { gave, ...result } = await this.#pass(rows);
         last = result;
-        if (result.error || result.cancelled) end = 'cut';
-        else if (!outputs) {
-          if (!this.#stopsAt(this.#began - 1)) throw cannotGoOn(this.#began - 1);
-          end = 'stop';
-        } else {
-          const id = this.#choose(outputs);
-          end = this.#take(id);
-          ids = [id];
-        }
+        if (result.error || result.cancelled) break;
+        this.#choose(rows, gave);
       } catch (thrown) {
         last = { error: toErrorBody(thrown, 'operation_failed') };
-        end = 'cut';
+        break;
       }
     }
-    this.#settle(end, last.error);
+    for (const row of this.#rows) row.end ??= 'cut';
+    this.#settle(last.error);
     return {
       cancelled: last.cancelled === true,
       error: last.error,
       takenBytes: this.#takenBytes,
       report: {
         ...this.#sums,
-        tokens: this.#past,
-        stoppedAfter: end === 'stop' ? this.#stoppedAfter : undefined,
+        stoppedAfter: this.#rows.some(({ end }) => end === 'stop') ? this.#stoppedAfter : undefined,
         steps: this.#began,
         seed: this.#seed,
-        generated: [{ tokens: this.#tokens, end }],
+        generated: this.#rows.map(({ tokens, end = 'cut', steps }) => ({
+          tokens,
+          end,
+          ...(this.#several ? { steps } : {}),
+        })),
       },
     };
   }
 
-  /** One pass; gives the model's outputs by name, or none where a stop kept it from coming to them. */
-  async #pass(ids: readonly number[]) {
+  get #several(): boolean {
+    return this.#rows.length > 1;
+  }
+
+  /** One pass for the rows that go on; gives the model's outputs by name, for each of them that came to them. */
+  async #pass(rows: readonly GeneratedRow[]) {
     const { model, segments, operations, isCancelled, savedBytes, intermediateBytes, held, earlier } =
       this.#generation;
     const step = this.#began;
-    const pass = this.#passes.at(step);
-    const plan = this.#plans.get(pass) ?? planRun(pass.graph, model, ids.length, { earlier });
+    const going = rows.map(({ invoke }) => invoke);
+    const pass = this.#passes.at(step, going);
+    const input = this.#input(step);
+    const { batch, sequence } = input.sizes;
+    const plan = this.#plans.get(pass) ?? planRun(pass.graph, model, batch * sequence, { earlier });
     this.#plans.set(pass, plan);
+    for (const node of pass.lost) this.#failures.set(node, this.#ended(node, step));
+    if (pass.blocked !== undefined) throw this.#cannotWrite(pass.blocked, step);
     this.#began += 1;
-    let outputs: ReadonlyMap<string, TensorLike> | undefined;
+    for (const row of rows) row.steps += 1;
+    const gave = new Map<number, ReadonlyMap<string, TensorLike>>();
     const take = (log: number, value: Value | undefined): void => {
-      if (log === pass.outputs) outputs = namedOutputs(model, value);
+      const invoke = pass.outputs.get(log);
+      if (invoke !== undefined) gave.set(invoke, namedOutputs(model, value));
       const kept = pass.kept.get(log);
       if (kept !== undefined && value !== undefined) this.#values.set(kept, value);
     };
-    const past = this.#past;
     const result = await execute({
       graph: pass.graph,
       plan,
       model,
       segments,
       operations,
-      lengths: [ids.length],
-      past,
-      feeds: model.feeds.make(ids, sizesAlone(ids.length, past), this.#cache),
+      lengths: input.lengths,
+      cached: input.sizes.cached,
+      uncut: pass.uncut,
+      feeds: model.feeds.make(input.ids, input.sizes, this.#cache),
       constants: this.#values,
       failures: this.#failures,
       listener: this.#listenerOf(step, take),
@@ -204,9 +212,33 @@ class Generator {
       const failure = result.failures.get(node);
       if (failure) this.#failures.set(node, failure);
     }
-    this.#count(plan, result, ids.length);
-    if (outputs) this.#cache = cacheOf(model, outputs);
-    return { ...result, outputs };
+    const tokens = going.reduce((sum, invoke) => sum + (input.lengths[invoke] ?? 0), 0);
+    this.#count(plan, result, tokens);
+    return { ...result, gave };
+  }
+
+  /** What a step's pass takes in: the prompts, then the last token of each, of rows that have ended as well. */
+  #input(step: number): {
+    readonly ids: readonly number[];
+    readonly lengths: readonly number[];
+    readonly sizes: FeedSizes;
+  } {
+    const { prompts, padded } = this.#generation;
+    const lengths = prompts.map((ids) => ids.length);
+    if (step === 0) {
+      const [only = 0] = lengths;
+      return {
+        ids: padRows(prompts),
+        lengths,
+        sizes: this.#several ? sizesTogether(lengths) : sizesAlone(only),
+      };
+    }
+    const cached: Cached = { own: lengths.map((length) => length + step - 1), padded };
+    return {
+      ids: this.#rows.map(({ last }) => last),
+      lengths: lengths.map(() => 1),
+      sizes: sizesOfStep(cached),
+    };
   }
 
   /** Logs behind the trace's own nodes take out what this file wants. */
@@ -234,7 +266,7 @@ class Generator {
   }
 
   #count(plan: Plan, { ran }: ExecutionResult, tokens: number): void {
-    this.#past += tokens;
+    this.#sums.tokens += tokens;
     this.#sums.modulesRun += plan.modulesRun(ran);
     this.#sums.modulesTotal += plan.modulesTotal;
     this.#sums.segmentsRun += ran.length;
@@ -242,46 +274,90 @@ class Generator {
     this.#stoppedAfter = plan.stoppedAfter;
   }
 
-  #choose(outputs: ReadonlyMap<string, TensorLike>): number {
-    const logits = outputs.get(LOGITS);
-    if (!logits) throw new Error('The model gave no logits.');
-    const { options } = this.#generation;
-    return chooseToken(lastLogits(logits, float16FromBits), options, this.#seen, this.#tokens, this.#random);
-  }
-
-  /** Sends a token, and says whether it is the last. */
-  #take(id: number): Generated['end'] | undefined {
-    const { options, listener } = this.#generation;
-    const step = this.#tokens;
-    this.#tokens += 1;
-    this.#seen.add(id);
-    this.#text.add(id);
-    const end = this.#endAt(id, options);
-    listener.token({ step, id, text: this.#text.take(end !== undefined || this.#stopsAt(step + 1)) });
-    return end;
-  }
-
-  #endAt(id: number, { stopStrings = [], maxNewTokens }: Generate): Generated['end'] | undefined {
-    if (this.#ends.has(id)) return 'token';
-    if (stopStrings.length > 0) {
-      const text = this.#text.all;
-      if (stopStrings.some((stop) => text.includes(stop))) return 'string';
+  /** A token for each row that goes on, and what the next pass begins with. */
+  #choose(rows: readonly GeneratedRow[], gave: ReadonlyMap<number, ReadonlyMap<string, TensorLike>>): void {
+    const step = this.#began - 1;
+    // The last has what all hooks made of them.
+    const outputs = [...gave.values()].at(-1);
+    for (const row of rows) {
+      if (this.#passes.stops(row.invoke, step)) row.end = 'stop';
+      else if (!gave.has(row.invoke)) throw cannotGoOn(step);
     }
-    return this.#tokens >= maxNewTokens ? 'length' : undefined;
+    const logits = outputs?.get(LOGITS);
+    for (const row of rows) {
+      if (row.end !== undefined) continue;
+      if (!logits) throw new Error('The model gave no logits.');
+      this.#take(row, logits, step);
+    }
+    if (outputs) this.#cache = this.#cacheOf(outputs, step);
   }
 
-  /** A stop keeps the step from choosing a token, so the one before is the last. */
-  #stopsAt(step: number): boolean {
-    return this.#passes.at(step).graph.nodes.some(({ kind }) => kind === 'stop');
+  /** Chooses a row's token and sends it. */
+  #take(row: GeneratedRow, logits: TensorLike, step: number): void {
+    const { invoke } = row;
+    const position = step === 0 ? row.ids.length - 1 : 0;
+    const id = row.choose(logits, this.#several ? { row: invoke, position } : undefined);
+    const text = row.takeText(row.end !== undefined || this.#passes.stops(invoke, step + 1));
+    this.#generation.listener.token({ ...(this.#several ? { invoke } : {}), step, id, text });
+  }
+
+  /** Behind the prompts' pass, the keys and values of shorter ones are brought to where the next token continues them. */
+  #cacheOf(outputs: ReadonlyMap<string, TensorLike>, step: number): Map<string, TensorLike> {
+    const { model, prompts, padded } = this.#generation;
+    const lengths = prompts.map((ids) => ids.length);
+    const moves = step === 0 && padded === 'left' && new Set(lengths).size > 1;
+    const made = cacheOf(model, outputs);
+    if (moves)
+      for (const [name, tensor] of made)
+        made.set(name, moveToEnd(tensor, model.types.get(presentOf(name))?.dims ?? [], lengths));
+    return made;
+  }
+
+  /** Why a node of a step has no value: an invoke whose value it takes has ended. */
+  #ended(node: number, step: number): ErrorBody {
+    const { graph } = this.#generation;
+    const began = this.#came(node);
+    const facts = { ...savedPlace(graph, node, step, began.invoke), why: this.#why(began.invoke) };
+    return stepNeverCame({ save: node, step, began }, facts);
+  }
+
+  /** How many steps there were of a node so far. */
+  #came(node: number): Came {
+    const { graph } = this.#generation;
+    const came = stepsThatCame(graph, stepsOfNodes(graph), this.#steps);
+    return came[node] ?? { steps: this.#began, invoke: 0 };
+  }
+
+  get #steps(): readonly number[] {
+    return this.#rows.map(({ steps }) => steps);
+  }
+
+  #cannotWrite(node: number, step: number): TracewireError {
+    const { graph } = this.#generation;
+    const at = graph.nodes[node];
+    const place = at && placeOf(at);
+    const [value = node] = (at ? operandsOf(at) : []).toSorted(
+      (a, b) => this.#came(a).steps - this.#came(b).steps,
+    );
+    const cause = this.#ended(value, step);
+    const where = at?.kind === 'skip' ? `${at.module}.output` : place ? describePlace(place) : `node ${node}`;
+    const what = cause.message.replace(`${NEVER_SET} `, '');
+    const message = `${where} could not be written in step ${step}: ${what} Write in the steps that both have, or let both go on to maxNewTokens with stopTokens: [].`;
+    return new TracewireError({ code: 'failed', message, node, path: place?.module, cause });
+  }
+
+  #why(invoke: number): string {
+    const reason = REASONS[this.#rows[invoke]?.end ?? 'cut'];
+    return this.#several ? `of invoke ${invoke}, ${reason}` : reason;
   }
 
   /** The outcomes of steps that never came. */
-  #settle(end: Generated['end'], cause: ErrorBody | undefined): void {
+  #settle(cause: ErrorBody | undefined): void {
     const { graph, listener } = this.#generation;
-    for (const missing of this.#outcomes.missing(this.#began)) {
-      const { save, step = 0 } = missing;
-      const place = savedPlace(graph, save, step);
-      const error = stepNeverCame(missing, this.#began, { ...place, why: REASONS[end], cause });
+    for (const missing of this.#outcomes.missing(this.#steps)) {
+      const { save, step = 0, began } = missing;
+      const place = savedPlace(graph, save, step, began.invoke);
+      const error = stepNeverCame(missing, { ...place, why: this.#why(began.invoke), cause });
       listener.accessError(save, error, step);
     }
   }
@@ -316,8 +392,8 @@ function cacheOf({ feeds }: Model, outputs: ReadonlyMap<string, TensorLike>): Ma
 /** The access errors of a generation that never began. */
 export function neverBegan(graph: Graph, listener: RunListener, cause: ErrorBody | undefined): void {
   for (const missing of new Outcomes(graph, true).missing(0)) {
-    const { save, step = 0 } = missing;
-    const facts = { ...savedPlace(graph, save, step), why: 'for the run failed', cause };
-    listener.accessError(save, stepNeverCame(missing, 0, facts), step);
+    const { save, step = 0, began } = missing;
+    const facts = { ...savedPlace(graph, save, step, began.invoke), why: 'for the run failed', cause };
+    listener.accessError(save, stepNeverCame(missing, facts), step);
   }
 }

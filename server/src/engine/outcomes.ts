@@ -12,6 +12,8 @@ export interface RunListener {
 }
 
 export interface ChosenToken {
+  /** Where there are several prompts: of which. */
+  readonly invoke?: number | undefined;
   readonly step: number;
   readonly id: number;
   /** What it adds to the text; empty where a character isn't whole yet. */

@@ -6,13 +6,18 @@ export interface Uniforms {
   uniform(index: number): number;
 }
 
-/** Logits of the last position of a `[1, positions, vocabulary]` tensor, as float64. Throws for a dtype without numbers. */
+/**
+ * Logits of a row's position, the last if not said, of a `[rows, positions, vocabulary]` tensor, as float64. Throws for a dtype
+ * without numbers.
+ */
 export function lastLogits(
   { dtype, dims, data }: TensorLike,
   fromFloat16: (bits: number) => number,
+  at?: { readonly row: number; readonly position: number },
 ): Float64Array {
   const vocabulary = dims.at(-1) ?? 0;
-  const row = data.subarray(data.length - vocabulary) as ArrayLike<number>;
+  const end = at ? (at.row * (dims.at(-2) ?? 1) + at.position + 1) * vocabulary : data.length;
+  const row = data.subarray(end - vocabulary, end) as ArrayLike<number>;
   if (dtype === 'float32' || dtype === 'float64') return Float64Array.from(row);
   if (dtype === 'float16') return Float64Array.from(row, fromFloat16);
   throw new TracewireError({

@@ -50,7 +50,7 @@ export function checkRun(
   checkCounts(message, limits, functionOf);
   const ofEach = (of: (trace: TraceGraph, at: number) => readonly ErrorBody[]): ErrorBody[] =>
     traces.flatMap((trace, at) => of(trace, at).map((body) => (message.traces ? ofTrace(body, at) : body)));
-  refuse(ofEach(({ graph }) => batchFaults(graph, limits)));
+  refuse(ofEach((trace) => batchFaults(trace, limits)));
   const tensors = tensorsOf(message, payload);
   const faults = ofEach(({ graph, generate }) => [
     ...checkGeneration(graph, generate, description),

@@ -1,5 +1,5 @@
 /** Several prompts in one pass (PROTOCOL.md, section 6.1): what it takes to ask for that, and how much of it a server does. */
-import { batchFault, type ErrorBody, type Graph, type Limits } from '@tracewire/protocol';
+import { batchFault, type ErrorBody, type Graph, type Limits, type TraceGraph } from '@tracewire/protocol';
 
 /** The first field of a graph that only the capability `invokes` allows. */
 export function batchField({ invokes, nodes }: Graph, at: string): string | undefined {
@@ -10,7 +10,7 @@ export function batchField({ invokes, nodes }: Graph, at: string): string | unde
 
 /** What refuses a batch as too large. Texts are measured where the tokenizer is; each has at least one token. */
 export function batchFaults(
-  { invokes }: Graph,
+  { graph: { invokes }, generate }: TraceGraph,
   { invokes: most = 1, batchTokens = Number.POSITIVE_INFINITY }: Limits,
 ): ErrorBody[] {
   if (invokes.length > most) {
@@ -19,6 +19,6 @@ export function batchFaults(
     return [{ code: 'bad_message', message, ...facts }];
   }
   const lengths = invokes.map(({ input }) => ('ids' in input ? input.ids.length : 1));
-  const fault = batchFault(lengths, batchTokens);
+  const fault = batchFault(lengths, batchTokens, generate);
   return fault ? [fault] : [];
 }

@@ -230,6 +230,7 @@ function capabilitiesOf({ resumeMs, retainMs, invokes, traces, blobBytes }: Limi
     ...(retainMs === undefined || resumeMs === undefined ? [] : ['detach']),
     ...(invokes === undefined ? [] : ['invokes', 'batching']),
     'generation',
+    ...(invokes === undefined ? [] : ['batch_generation']),
     ...(traces === undefined ? [] : ['sessions']),
     ...(blobBytes === undefined ? [] : ['blobs', 'functions']),
     'explain',

@@ -14,6 +14,11 @@ export function generationField({ graph, generate }: TraceGraph, at: FieldsOfTra
   return generate === undefined ? stepsField(graph, at.graph) : at.generate;
 }
 
+/** The field of a run that only the capability `batch_generation` allows. */
+export function batchedField({ graph, generate }: TraceGraph, at: string): string | undefined {
+  return generate && graph.invokes.length > 1 ? `${at}.invokes` : undefined;
+}
+
 export function checkGeneration(
   graph: Graph,
   generate: Generate | undefined,

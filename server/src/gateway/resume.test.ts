@@ -33,6 +33,7 @@ describe('the welcome', () => {
       'invokes',
       'batching',
       'generation',
+      'batch_generation',
       'sessions',
       'blobs',
       'functions',

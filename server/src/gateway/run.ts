@@ -5,6 +5,7 @@
  */
 import {
   type AccessCode,
+  beganOf,
   type ErrorBody,
   isTerminal,
   type MessageOf,
@@ -37,8 +38,8 @@ interface Ending {
 /** What one trace still owes. */
 interface Owing {
   readonly outcomes: Outcomes;
-  /** Those of a generation so far; undefined for one pass. */
-  tokens: number | undefined;
+  /** Those of each invoke of a generation so far; undefined for one pass. */
+  readonly tokens: number[] | undefined;
 }
 
 /** What an outcome is of. */
@@ -99,7 +100,7 @@ export class Run implements RunEvents {
     this.#isSession = isSession;
     this.#owing = traces.map(({ graph, generate }) => ({
       outcomes: new Outcomes(graph, generate !== undefined),
-      tokens: generate && 0,
+      tokens: generate && graph.invokes.map(() => 0),
     }));
     this.#share = options.share;
   }
@@ -172,11 +173,11 @@ export class Run implements RunEvents {
     this.#accessError(at, error);
   }
 
-  token({ trace, step, id, text }: HostEvent<'token'>): void {
-    const owing = this.#owing[trace ?? 0];
-    if (this.ended || owing?.tokens !== step) return;
-    owing.tokens = step + 1;
-    this.outbox.push({ type: 'token', trace, step, id, text });
+  token({ trace, invoke, step, id, text }: HostEvent<'token'>): void {
+    const { tokens = [] } = this.#owing[trace ?? 0] ?? {};
+    if (this.ended || tokens[invoke ?? 0] !== step) return;
+    tokens[invoke ?? 0] = step + 1;
+    this.outbox.push({ type: 'token', trace, invoke, step, id, text });
   }
 
   log({ trace, node, step, text, value }: HostEvent<'log'>, payload: Uint8Array): void {
@@ -203,12 +204,12 @@ export class Run implements RunEvents {
     this.#assembly = undefined;
     const ending = this.#judged(state, errors ?? []);
     for (const [trace, { outcomes, tokens }] of this.#owing.entries()) {
-      const began = (reports?.[trace]?.report ?? report)?.steps ?? this.#stepsBegun(tokens);
-      for (const missing of outcomes.missing(began)) {
+      const told = reports?.[trace]?.report ?? report;
+      for (const missing of outcomes.missing(told ? beganOf(told) : this.#stepsBegun(tokens))) {
         const { save, step, came } = missing;
         const why = 'for the run did not go on';
         const of = ending.missing(save);
-        const error = came ? of : stepNeverCame(missing, began, { why, cause: of.cause });
+        const error = came ? of : stepNeverCame(missing, { why, cause: of.cause });
         this.#accessError({ trace: this.#isSession ? trace : undefined, save, step }, error);
       }
     }
@@ -219,8 +220,8 @@ export class Run implements RunEvents {
   }
 
   /** After each token of a generation, where the host can say no more. */
-  #stepsBegun(tokens: number | undefined): number {
-    return this.#begun === undefined ? 0 : (tokens ?? 0) + 1;
+  #stepsBegun(tokens: readonly number[] = [0]): number[] {
+    return tokens.map((count) => (this.#begun === undefined ? 0 : count + 1));
   }
 
   /** How the run ends, whatever the host says of it once it was cancelled or has expired. */

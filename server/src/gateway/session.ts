@@ -9,7 +9,7 @@ import {
 } from '@tracewire/protocol';
 import { batchField } from './batch.ts';
 import { blobFields } from './blobs/named-blobs.ts';
-import { generationField } from './generation.ts';
+import { batchedField, generationField } from './generation.ts';
 
 type RunMessage = ClientMessage & { type: 'run' };
 
@@ -32,6 +32,7 @@ export function fieldsOfCapabilities(message: RunMessage): [capability: string, 
     const graph = `${at}graph`;
     found.push(['sessions', earlierField(trace.graph, graph)]);
     found.push(['invokes', batchField(trace.graph, graph)]);
+    found.push(['batch_generation', batchedField(trace, graph)]);
     found.push(...blobFields(trace.graph, graph));
     found.push([
       'generation',

@@ -91,7 +91,16 @@ export const hostEvents = {
     step,
     error: errorBody,
   }),
-  token: z.strictObject({ type: z.literal('token'), run, trace, step: uint, id: uint, text: z.string() }),
+  token: z.strictObject({
+    type: z.literal('token'),
+    run,
+    trace,
+    /** Where a generation has several prompts, and only there. */
+    invoke: z.optional(uint),
+    step: uint,
+    id: uint,
+    text: z.string(),
+  }),
   log: z.strictObject({
     type: z.literal('log'),
     run,

@@ -30,6 +30,7 @@ import { skipsSeq } from './skips-seq.ts';
 import { statesReordered } from './states-reordered.ts';
 import { takesAnyAck } from './takes-any-ack.ts';
 import { takesText } from './takes-text.ts';
+import { tokensWithoutInvoke } from './tokens-without-invoke.ts';
 import { twoOutcomes } from './two-outcomes.ts';
 import { valueAfterCompleted } from './value-after-completed.ts';
 import { wrongBytes } from './wrong-bytes.ts';
@@ -68,6 +69,7 @@ export const WRONG_SERVERS: readonly WrongServer[] = [
   statesReordered,
   takesAnyAck,
   takesText,
+  tokensWithoutInvoke,
   twoOutcomes,
   valueAfterCompleted,
   wrongBytes,

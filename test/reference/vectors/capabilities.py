@@ -35,6 +35,14 @@ def make_golden():
         good("generation", f"run/steps-{id}", "client", run_of(*nodes, options={"generate": {"maxNewTokens": 9}}))
     token = {"type": "token", "run": "r1", "seq": 4, "step": 0, "id": 50256, "text": " Paris"}
     good("generation", "token", "server", token)
+    good("batch_generation", "token/invoke", "server", {**token, "invoke": 1}, "of the second prompt")
+    nodes = {"kind": "read", "place": place(invoke=1, steps={})}, SAVE
+    message = run_of(*nodes, inputs=[{"ids": [1]}, {"text": "a"}], options={"generate": {"maxNewTokens": 2}})
+    good("batch_generation", "run/generate-invokes", "client", message)
+    ends = [{"tokens": 1, "end": "stop", "steps": 2}, {"tokens": 3, "end": "token", "steps": 3}]
+    report = {**REPORT, "steps": 3, "generated": ends}
+    ended = {"type": "status", "run": "r1", "seq": 9, "state": "completed", "report": report}
+    good("batch_generation", "status/generated", "server", ended, "each prompt by itself")
     good("generation", "token/no-text", "server", {**token, "text": ""}, "a character isn't whole yet")
     good("generation", "value/step", "server", value_of(tensor("float32", [1], [2]), step=3))
     chunk = {"type": "chunk", "run": "r1", "seq": 4, "save": 1, "offset": 16}

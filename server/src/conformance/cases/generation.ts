@@ -1,7 +1,7 @@
 /** Section 6.2: several passes, and the tokens they choose. */
 import type { CaseContext, ConformanceCase } from '../cases.ts';
 import { check, mustEqual, NotApplicable } from '../mismatch.ts';
-import { outputOf } from '../model-facts.ts';
+import { type FlowingModule, outputOf } from '../model-facts.ts';
 import { type Fields, type PlainPeer, type PlainRun, talk } from '../plain-peer.ts';
 import { oneTensor } from '../tensors.ts';
 
@@ -197,6 +197,35 @@ export const GENERATION: readonly ConformanceCase[] = [
       mustEqual('the steps of the values', stepsOf(run, 'value'), [0, 1]);
       mustEqual('the steps of the tokens', stepsOf(run, 'token'), [0]);
       mustEqual('report.generated', generated(run.ended('completed')), [{ tokens: 1, end: 'stop' }]);
+    },
+  ),
+  generationCase(
+    'generate-skip',
+    ['R-469'],
+    'a module is skipped in the steps of the value that stands for it, and in no others',
+    async ({ generate, context: { model } }) => {
+      const [first, second] = model.blocks;
+      if (!first || !second) throw new NotApplicable('the model has no two blocks');
+      const all = (module: FlowingModule): object => ({
+        kind: 'read',
+        place: { ...outputOf(module), member: 0, steps: {} },
+      });
+      const run = await generate(greedy(3), [
+        { kind: 'read', place: { module: first.path, port: 'output', steps: [1] } },
+        { kind: 'skip', module: second.path, value: 0 },
+        all(first),
+        save(2),
+        all(second),
+        save(4),
+      ]);
+      run.ended('completed');
+      const numbers = (node: number, step: number): string =>
+        String(oneTensor(run.value(node, { step })).data);
+      mustEqual(
+        'where the second block gives what the first does',
+        [0, 1, 2].map((step) => numbers(3, step) === numbers(5, step)),
+        [false, true, false],
+      );
     },
   ),
   generationCase(
