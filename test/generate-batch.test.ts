@@ -340,10 +340,12 @@ it('outlives its client, and is followed by the same function', async () => {
     t.invoke(MARY),
   ];
   const { run } = await gpt2.start(LONG, fn);
-  const followed = await gpt2.attach<ReturnType<typeof fn>, BatchGenerationResult<unknown>>(run, LONG, fn);
+  const another = new LanguageModel('tiny-gpt2', { url: server.url });
+  const followed = await another.attach<ReturnType<typeof fn>, BatchGenerationResult<unknown>>(run, LONG, fn);
   const { invokes } = await followed.wait();
   expect(invokes).toEqual((await gpt2.generate(LONG, fn)).invokes);
   expect(followed.result[0]?.steps.size).toBe(12);
+  await another.close();
 });
 
 it('is a trace of a session, whose later traces use what an invoke had in a step', async () => {
