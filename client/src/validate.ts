@@ -11,9 +11,9 @@ import {
 import { type Batch, mustOfferInvokes } from './batch.ts';
 import type { Link } from './channel.ts';
 import { type LocatedError, TraceError } from './errors.ts';
-import { mustOfferBatch } from './must-generate.ts';
 import { joinParts } from './join-parts.ts';
 import type { CallSite } from './location.ts';
+import { mustOfferBatch } from './must-generate.ts';
 import { type Prompts, type Recorded, record } from './record.ts';
 import type { StepApi } from './step-api.ts';
 import type { Trace } from './trace-context.ts';
