@@ -22,6 +22,8 @@ import { located } from './trace-error.ts';
 /** A step of a run's life. */
 export interface RunStatus {
   readonly state: RunState;
+  /** The run's id, as the server's log has it. */
+  readonly run: string;
   /** While queued: runs ahead of this one. */
   readonly position?: number | undefined;
   /** While queued: about how many milliseconds until it begins. */
@@ -121,12 +123,13 @@ export class Filler implements RunListener {
     this.#tell(() => this.#options.onConnection?.(event));
   }
 
-  status({ state, position, waitMs, warnings }: Status): void {
+  status({ run, state, position, waitMs, warnings }: Status): void {
     this.#accept();
     if (warnings) this.#warnings = warnings;
     this.#tell(() =>
       this.#options.onStatus?.({
         state,
+        run,
         ...(position === undefined ? {} : { position }),
         ...(waitMs === undefined ? {} : { waitMs }),
         ...(warnings === undefined ? {} : { warnings }),

@@ -22,7 +22,7 @@ function terminal(isTTY = true) {
 
 test('says what a run waits for, and leaves nothing behind', () => {
   const { line, later, shown } = terminal();
-  expect(later(() => line.onStatus({ state: 'queued', position: 1, waitMs: 2400 }))).toBe(
+  expect(later(() => line.onStatus({ run: 'a', state: 'queued', position: 1, waitMs: 2400 }))).toBe(
     'queued at place 2, about 3 s',
   );
   expect(later(() => line.onProgress({ phase: 'loading', done: 0, total: 0 }))).toBe('loading the model');
@@ -31,7 +31,7 @@ test('says what a run waits for, and leaves nothing behind', () => {
   expect(later(() => line.onProgress({ phase: 'receiving', done: 12_000_000, total: 25e6 }))).toBe(
     'receiving 12 of 25 MB',
   );
-  line.onStatus({ state: 'completed' });
+  line.onStatus({ run: 'a', state: 'completed' });
   expect(shown()).toBe('');
 });
 
@@ -42,7 +42,7 @@ test('is quiet about what is quick, and writes no more often than one can read',
   later(() => line.onProgress({ done: 2, total: 12 }));
   line.onProgress({ done: 3, total: 12 });
   expect(written()).not.toContain('part 3');
-  line.onStatus({ state: 'completed' });
+  line.onStatus({ run: 'a', state: 'completed' });
   const before = written();
   line.onProgress({ done: 1, total: 12 });
   expect(written()).toBe(before);

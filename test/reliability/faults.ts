@@ -1,18 +1,18 @@
 /**
  * Everything that breaks, broken on purpose, with real processes, sockets and files. After each fault: the run has exactly
- * one end, its numbers have no gap, every payload is what it is undisturbed, and no process or file is left over.
+ * one end, its numbers have no gap, every payload is what it is undisturbed, and no process, file, socket or memory is left over.
  */
 import { execFileSync } from 'node:child_process';
-import { existsSync, mkdirSync, mkdtempSync, readdirSync, rmSync } from 'node:fs';
+import { existsSync, mkdtempSync, readdirSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Graph } from '@tracewire/protocol';
-import { childrenOf, filesOf, isAlive } from '../support/processes.ts';
+import { childrenOf, isAlive } from '../support/processes.ts';
 import { Random } from '../support/random.ts';
-import { startServer, type TestServer } from '../support/server.ts';
 import { type Cut, TcpProxy } from '../support/tcp-proxy.ts';
-import { probedServer } from './probed-server.ts';
+import { type Holdings, holdings, leftOver } from './left-over.ts';
+import { type ProbedOptions, type ProbedServer, probedServer } from './probed-server.ts';
 import { type Outcome, type WireRunOptions, wireRun } from './wire-run.ts';
 
 export interface FaultOptions {
@@ -21,6 +21,10 @@ export interface FaultOptions {
   readonly trials: number;
   /** Of the slow link. */
   readonly bytesPerSecond: number;
+  /** Waits until the server has noticed by its pings who is gone, which takes a minute. */
+  readonly patient: boolean;
+  /** The name of one of these functions; without it all are tried. */
+  readonly only?: string | undefined;
 }
 
 export interface FaultResult {
@@ -30,6 +34,8 @@ export interface FaultResult {
   readonly ends: Readonly<Record<string, number>>;
   /** Connections beyond the first. */
   readonly reconnections: number;
+  /** By which the gateway's memory grew, where it lived on. */
+  readonly heldBytes?: number | undefined;
   readonly violations: readonly string[];
 }
 
@@ -53,12 +59,15 @@ function graphOf(tokens: number): Graph {
 const LARGE = graphOf(200);
 const SMALL = graphOf(2);
 
+/** Trials of what takes seconds: a start of a host or a server. */
+const MOST_KILLS = 20;
+
 export type Tell = (result: FaultResult) => void;
 
 export async function breakEverything(options: FaultOptions, tell: Tell = () => {}): Promise<FaultResult[]> {
   const faults = [cuts, halfOpen, slowLink, hostKilled, gatewayKilled, diskFull, clockJumps];
   const results: FaultResult[] = [];
-  for (const fault of faults) {
+  for (const fault of faults.filter(({ name }) => options.only === undefined || name === options.only)) {
     for (const result of await fault(options)) {
       results.push(result);
       tell(result);
@@ -74,6 +83,7 @@ class Account {
   readonly #violations: string[] = [];
   #trials = 0;
   #reconnections = 0;
+  #heldBytes: number | undefined;
 
   constructor(fault: string) {
     this.#fault = fault;
@@ -94,6 +104,17 @@ class Account {
     this.#violations.push(violation);
   }
 
+  /** Waits until the server holds no more than before. */
+  async nothingLeft(
+    server: ProbedServer,
+    before: Holdings,
+    bounds?: Parameters<typeof leftOver>[2],
+  ): Promise<void> {
+    const { violations, bytes } = await leftOver(server, before, bounds);
+    this.#violations.push(...violations);
+    this.#heldBytes = bytes;
+  }
+
   /** Waits for what should become true; a violation if it doesn't. */
   async expect(what: string, holds: () => boolean, mostMs = 15_000): Promise<void> {
     const until = performance.now() + mostMs;
@@ -103,12 +124,17 @@ class Account {
     }
   }
 
+  get trials(): number {
+    return this.#trials;
+  }
+
   get result(): FaultResult {
     return {
       fault: this.#fault,
       trials: this.#trials,
       ends: this.#ends,
       reconnections: this.#reconnections,
+      heldBytes: this.#heldBytes,
       violations: this.#violations,
     };
   }
@@ -127,21 +153,53 @@ function trial(options: FaultOptions, url: string, more: Partial<WireRunOptions>
   return wireRun({ url, run: idOf(options.seed), model: MODEL, graph: LARGE, ...more });
 }
 
-async function withServer<T>(args: readonly string[], work: (server: TestServer) => Promise<T>): Promise<T> {
-  const server = await startServer(...args);
+interface Broken {
+  readonly server: ProbedServer;
+  readonly url: string;
+  /** What a run has that nothing disturbs. */
+  readonly undisturbed: Outcome;
+  /** What the server holds after a few such runs. */
+  readonly before: Holdings;
+}
+
+/** A server for a fault, whose temporary files must be gone when it has ended. */
+async function withServer(
+  options: FaultOptions,
+  { args = [], ...probed }: ProbedOptions & { readonly args?: readonly string[] },
+  work: (broken: Broken) => Promise<readonly FaultResult[]>,
+): Promise<FaultResult[]> {
+  const temporary = mkdtempSync(path.join(tmpdir(), 'tracewire-faults-'));
+  const server = await probedServer({ ...probed, temporary }, ...args);
+  const results: FaultResult[] = [];
   try {
-    return await work(server);
+    const { url } = server;
+    const undisturbed = await trial(options, url);
+    for (let n = 0; n < WARM; n++) await trial(options, url);
+    results.push(...(await work({ server, url, undisturbed, before: await settled(server) })));
   } finally {
     await server.stop();
   }
+  const left = readdirSync(temporary);
+  rmSync(temporary, { recursive: true });
+  const last = results.pop();
+  if (!last) return results;
+  const wrong = left.length > 0 ? [`temporary files were left: ${left.join(', ')}`] : [];
+  return [...results, { ...last, violations: [...last.violations, ...wrong] }];
+}
+
+/** Runs after which a server holds what it will. */
+const WARM = 4;
+
+/** The client's last connection may still be open. */
+async function settled(server: ProbedServer): Promise<Holdings> {
+  await sleep(500);
+  return holdings(server);
 }
 
 /** At every boundary of the server's frames and inside each, and of the client's. */
 function cuts(options: FaultOptions): Promise<FaultResult[]> {
-  return withServer([], async ({ url, process: { pid = 0 } }) => {
-    const undisturbed = await trial(options, url);
+  return withServer(options, {}, async ({ server, url, undisturbed, before }) => {
     const proxy = await TcpProxy.start(url);
-    const before = filesOf(pid);
     const results: FaultResult[] = [];
     for (const from of ['server', 'client'] as const) {
       for (const at of ['before', 'inside', 'behind'] as const) {
@@ -149,12 +207,16 @@ function cuts(options: FaultOptions): Promise<FaultResult[]> {
         await eachFrame(options, proxy, { from, at }, async () =>
           account.take(await trial(options, proxy.url), ['completed'], undisturbed),
         );
-        await account.expect('sockets were left open', () => filesOf(pid) <= before);
+        // A run whose last acknowledgement was cut off waits a minute for its client.
+        await account.nothingLeft(server, before, { mayHold: account.trials * bytesOf(undisturbed) });
         results.push(account.result);
       }
     }
     await proxy.stop();
-    return results;
+    if (!options.patient) return results;
+    const after = new Account('a minute after those cuts');
+    await after.nothingLeft(server, before, { mostMs: 90_000 });
+    return [...results, after.result];
   });
 }
 
@@ -175,12 +237,11 @@ async function eachFrame(
 }
 
 function halfOpen(options: FaultOptions): Promise<FaultResult[]> {
-  return withServer([], async ({ url }) => {
+  return withServer(options, {}, async ({ server, url, undisturbed, before }) => {
     const account = new Account('half open: the server doesn’t hear of the loss');
-    const undisturbed = await trial(options, url);
     const proxy = await TcpProxy.start(url);
     const random = new Random(options.seed);
-    for (let n = 0; n < options.trials; n++) {
+    for (let n = 0; n < Math.min(options.trials, MOST_KILLS); n++) {
       let left = 1 + random.below(8);
       const seen = (): void => {
         left -= 1;
@@ -188,17 +249,19 @@ function halfOpen(options: FaultOptions): Promise<FaultResult[]> {
       };
       account.take(await trial(options, proxy.url, { seen }), ['completed'], undisturbed);
     }
+    // Before the proxy goes, which would tell the server of the losses.
+    if (options.patient) await account.nothingLeft(server, before, { mostMs: 90_000 });
     await proxy.stop();
+    if (!options.patient) await account.nothingLeft(server, before);
     return [account.result];
   });
 }
 
 /** The slow one gets all of it, and others don't wait for it. */
 function slowLink(options: FaultOptions): Promise<FaultResult[]> {
-  return withServer([], async ({ url }) => {
+  return withServer(options, {}, async ({ server, url, undisturbed: large, before }) => {
     const account = new Account(`a link of ${options.bytesPerSecond} B/s, beside quick ones`);
     const undisturbed = await trial(options, url, { graph: SMALL });
-    const large = await trial(options, url);
     const proxy = await TcpProxy.start(url);
     proxy.slow(options.bytesPerSecond);
     let slowDone = false;
@@ -206,22 +269,23 @@ function slowLink(options: FaultOptions): Promise<FaultResult[]> {
       slowDone = true;
       account.take(outcome, ['completed'], undisturbed);
     });
-    account.take(await trial(options, url), ['completed'], large);
+    for (let n = 0; n < Math.min(options.trials, 5); n++)
+      account.take(await trial(options, url), ['completed'], large);
     if (slowDone) account.wrong('the slow link was quick');
     await slow;
     await proxy.stop();
+    await account.nothingLeft(server, before);
     return [account.result];
   });
 }
 
 /** In mid-run, at a message that the seed picks. */
 function hostKilled(options: FaultOptions): Promise<FaultResult[]> {
-  return withServer([], async ({ url, process: { pid = 0 } }) => {
+  return withServer(options, {}, async ({ server, url, undisturbed }) => {
     const account = new Account('kill -9 of the host in mid-run');
     const random = new Random(options.seed);
-    const undisturbed = await trial(options, url);
-    for (let n = 0; n < options.trials; n++) {
-      const hosts = childrenOf(pid);
+    const kill = async (): Promise<void> => {
+      const hosts = childrenOf(server.pid);
       let left = 1 + random.below(4);
       const seen = (): void => {
         left -= 1;
@@ -230,8 +294,12 @@ function hostKilled(options: FaultOptions): Promise<FaultResult[]> {
       account.take(await trial(options, url, { seen }), ['completed', 'failed'], undisturbed);
       await account.expect('a killed host was left over', () => !hosts.some(isAlive));
       account.take(await trial(options, url), ['completed'], undisturbed);
-    }
-    await account.expect('there is another number of hosts than one', () => childrenOf(pid).length === 1);
+    };
+    // What the first loss of a host takes, code and buffers, stays.
+    await kill();
+    const before = await settled(server);
+    for (let n = 1; n <= Math.min(options.trials, MOST_KILLS); n++) await kill();
+    await account.nothingLeft(server, before);
     return [account.result];
   });
 }
@@ -241,9 +309,10 @@ async function gatewayKilled(options: FaultOptions): Promise<FaultResult[]> {
   const account = new Account('kill -9 of the gateway in mid-stream, and a new one');
   const random = new Random(options.seed);
   const folder = mkdtempSync(path.join(tmpdir(), 'tracewire-faults-'));
-  for (let n = 0; n < options.trials; n++) {
-    const first = await startServer('--results', folder);
-    const { pid = 0 } = first.process;
+  const temporary = mkdtempSync(path.join(tmpdir(), 'tracewire-faults-'));
+  for (let n = 0; n < Math.min(options.trials, MOST_KILLS); n++) {
+    const first = await probedServer({ temporary }, '--results', folder);
+    const { pid } = first;
     const proxy = await TcpProxy.start(first.url);
     const run = idOf(options.seed);
     const kept = await trial(options, proxy.url, { run, detach: true });
@@ -260,7 +329,7 @@ async function gatewayKilled(options: FaultOptions): Promise<FaultResult[]> {
     first.process.kill('SIGKILL');
     await killed;
     await account.expect('a host outlived its gateway', () => !hosts.some(isAlive));
-    const second = await startServer('--results', folder);
+    const second = await probedServer({ temporary }, '--results', folder);
     proxy.lead(second.url);
     account.take(await live, ['completed', 'run_lost']);
     account.take(
@@ -274,9 +343,11 @@ async function gatewayKilled(options: FaultOptions): Promise<FaultResult[]> {
       'files were left that no run has',
       () => readdirSync(folder).length <= 2 * indexes(folder),
     );
+    if (readdirSync(temporary).length > 0) account.wrong('temporary files were left');
     rmSync(folder, { recursive: true });
   }
   rmSync(folder, { recursive: true, force: true });
+  rmSync(temporary, { recursive: true });
   return [account.result];
 }
 
@@ -285,10 +356,10 @@ const indexes = (folder: string): number =>
 
 /** A file that may not grow, and where we may mount one a file system that is full. */
 async function diskFull(options: FaultOptions): Promise<FaultResult[]> {
-  const results = [await withoutRoom('results’ files may not grow (EFBIG)', options, 64)];
   const folder = mkdtempSync(path.join(tmpdir(), 'tracewire-full-'));
+  const results = await withoutRoom('results’ files may not grow (EFBIG)', options, folder, 64);
   if (mount(folder)) {
-    results.push(await withoutRoom('the results’ file system is full (ENOSPC)', options, undefined, folder));
+    results.push(...(await withoutRoom('the results’ file system is full (ENOSPC)', options, folder)));
     execFileSync('umount', [folder]);
   }
   rmSync(folder, { recursive: true, force: true });
@@ -304,60 +375,70 @@ function mount(folder: string): boolean {
   }
 }
 
-async function withoutRoom(
+function withoutRoom(
   fault: string,
   options: FaultOptions,
-  fileKib: number | undefined,
-  full?: string,
-): Promise<FaultResult> {
-  const account = new Account(fault);
-  const folder = full ?? mkdtempSync(path.join(tmpdir(), 'tracewire-full-'));
+  folder: string,
+  fileKib?: number,
+): Promise<FaultResult[]> {
   const results = path.join(folder, 'results');
-  mkdirSync(results);
-  const server = await probedServer(fileKib === undefined ? {} : { fileKib }, '--results', results);
-  for (let n = 0; n < Math.min(options.trials, 5); n++) {
-    const run = idOf(options.seed);
-    const detached = await trial(options, server.url, { run, detach: true });
-    account.take(detached, ['completed']);
-    account.take(
-      await trial(options, server.url, { run, fetchOnly: true, detach: true }),
-      ['completed'],
-      detached,
-    );
-    account.take(await trial(options, server.url), ['completed'], detached);
-  }
-  if (indexes(results) > 0) account.wrong('there was room all the same');
-  await server.stop();
-  if (!full) rmSync(folder, { recursive: true, force: true });
-  return account.result;
+  const args = ['--results', results];
+  return withServer(options, { ...(fileKib ? { fileKib } : {}), args }, async ({ server, url, before }) => {
+    const account = new Account(fault);
+    const detachedRuns = Math.min(options.trials, 5);
+    let kept = 0;
+    for (let n = 0; n < detachedRuns; n++) {
+      const run = idOf(options.seed);
+      const detached = await trial(options, url, { run, detach: true });
+      kept += bytesOf(detached);
+      account.take(detached, ['completed']);
+      const fetched = await trial(options, url, { run, fetchOnly: true, detach: true });
+      account.take(fetched, ['completed'], detached);
+      account.take(await trial(options, url), ['completed'], detached);
+    }
+    if (indexes(results) > 0) account.wrong('there was room all the same');
+    // What the disk doesn't take stays in memory until its time is over.
+    await account.nothingLeft(server, before, { mayHold: kept });
+    // A file for each that is kept, of what the disk did take.
+    const names = readdirSync(results).filter((name) => name !== 'lock' && name !== 'blobs');
+    if (names.length > detachedRuns) account.wrong(`files were left that no run has: ${names.join(', ')}`);
+    return [account.result];
+  });
 }
 
+const bytesOf = ({ payloads }: Outcome): number =>
+  [...payloads.values()].reduce((sum, { byteLength }) => sum + byteLength, 0);
+
 /** A day on, a day back, while a run goes and while a detached one is kept. */
-async function clockJumps({ trials, ...rest }: FaultOptions): Promise<FaultResult[]> {
-  const options = { ...rest, trials: Math.min(trials, 3) };
+async function clockJumps(options: FaultOptions): Promise<FaultResult[]> {
   const day = 24 * 3600 * 1000;
   const results: FaultResult[] = [];
+  const folder = mkdtempSync(path.join(tmpdir(), 'tracewire-faults-'));
   for (const clockMs of [day, -day]) {
-    const account = new Account(`the clock jumps a day ${clockMs > 0 ? 'on' : 'back'}`);
-    const server = await probedServer({ clockMs });
-    for (let n = 0; n < options.trials; n++) {
-      const run = idOf(options.seed);
-      const detached = await trial(options, server.url, { run, detach: true });
-      account.take(detached, ['completed']);
-      let jumped = false;
-      const seen = (): void => {
-        if (!jumped) server.jump();
-        jumped = true;
-      };
-      account.take(await trial(options, server.url, { seen, deadlineMs: 30_000 }), ['completed'], detached);
-      account.take(
-        await trial(options, server.url, { run, fetchOnly: true, detach: true }),
-        ['completed'],
-        detached,
-      );
-    }
-    await server.stop();
-    results.push(account.result);
+    const args = ['--results', path.join(folder, String(clockMs))];
+    const jumped = await withServer(
+      options,
+      { clockMs, args },
+      async ({ server, url, undisturbed, before }) => {
+        const account = new Account(`the clock jumps a day ${clockMs > 0 ? 'on' : 'back'}`);
+        for (let n = 0; n < Math.min(options.trials, 3); n++) {
+          const run = idOf(options.seed);
+          account.take(await trial(options, url, { run, detach: true }), ['completed'], undisturbed);
+          let jumped = false;
+          const seen = (): void => {
+            if (!jumped) server.jump();
+            jumped = true;
+          };
+          account.take(await trial(options, url, { seen, deadlineMs: 30_000 }), ['completed'], undisturbed);
+          const fetched = await trial(options, url, { run, fetchOnly: true, detach: true });
+          account.take(fetched, ['completed'], undisturbed);
+        }
+        await account.nothingLeft(server, before);
+        return [account.result];
+      },
+    );
+    results.push(...jumped);
   }
+  rmSync(folder, { recursive: true });
   return results;
 }

@@ -1,7 +1,7 @@
 /**
  * A client that sees the numbers: it starts one run, acknowledges what comes, comes back after each loss, and keeps
  * account of every numbered message. What the server may not do (a gap, a message behind the terminal status, a second
- * one) is a violation.
+ * one, a save without its one outcome) is a violation.
  */
 import { once } from 'node:events';
 import {
@@ -21,7 +21,7 @@ export interface Outcome {
   readonly ended: string;
   /** What was wrong, in words. */
   readonly violations: readonly string[];
-  /** Connections that it took. */
+  /** Connections that it had. */
   readonly connections: number;
   /** Every payload of its values, by seq. */
   readonly payloads: ReadonlyMap<number, Buffer>;
@@ -60,6 +60,8 @@ class WireRun {
   readonly #options: WireRunOptions;
   readonly #violations: string[] = [];
   readonly #payloads = new Map<number, Buffer>();
+  /** Saves that have their outcome. */
+  readonly #settled = new Set<number>();
   #socket: WebSocket | undefined;
   #last = 0;
   #ended: string | undefined;
@@ -90,17 +92,17 @@ class WireRun {
   async #connection(): Promise<void> {
     const socket = new WebSocket(this.#options.url, SUBPROTOCOL, { perMessageDeflate: false });
     this.#socket = socket;
-    this.#connections += 1;
     const closed = once(socket, 'close').catch(() => {});
     socket.on('error', () => {});
-    socket.on('open', () =>
+    socket.on('open', () => {
+      this.#connections += 1;
       this.#send({
         type: 'hello',
         protocol: 1,
         client: { name: 'wire-run', version: '0' },
         capabilities: ['resume', 'detach'],
-      }),
-    );
+      });
+    });
     socket.on('message', (data: Buffer) => this.#receive(data));
     await closed;
     if (this.#ended === undefined) await new Promise((resolve) => setTimeout(resolve, RETRY_MS));
@@ -127,13 +129,21 @@ class WireRun {
     this.#last = seq;
     if (payload.byteLength > 0) this.#payloads.set(seq, Buffer.from(payload));
     this.#send({ type: 'ack', run: this.#options.run, seq });
+    if (message.type === 'value' || message.type === 'access_error') {
+      const { save } = message;
+      if (this.#settled.has(save)) this.#violations.push(`save ${save} had two outcomes`);
+      this.#settled.add(save);
+    }
     if (message.type === 'status' && isTerminal(message.state)) this.#settle(message.state);
   }
 
   /** A little longer, for what must not come any more. */
   #settle(state: string): void {
-    const { run, detach } = this.#options;
+    const { run, detach, graph } = this.#options;
     this.#ended = state;
+    for (const [save, { kind }] of graph.nodes.entries()) {
+      if (kind === 'save' && !this.#settled.has(save)) this.#violations.push(`save ${save} had no outcome`);
+    }
     const socket = this.#socket;
     socket?.removeAllListeners('message');
     socket?.on('message', (data: Buffer) => {

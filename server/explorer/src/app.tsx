@@ -4,6 +4,7 @@ import { useEffect, useState } from 'preact/hooks';
 import type { Models } from './models.ts';
 import { Gate } from './parts/gate.tsx';
 import { ModelList } from './parts/model-list.tsx';
+import { Queue } from './parts/queue.tsx';
 import { RunList } from './parts/run-list.tsx';
 import { TopBar } from './parts/top-bar.tsx';
 import type { Runs } from './runs.ts';
@@ -36,6 +37,7 @@ export function App({ server, models, runs }: Parts): JSX.Element {
           <aside aria-label="Models and runs">
             <ModelList models={listed} chosen={name} onChoose={setWanted} stale={state.at !== 'open'} />
             <RunList runs={runs} />
+            <Queue server={server} runs={runs} listed={state.at === 'open' ? state.runs : []} />
           </aside>
           <main id="workbench" tabIndex={-1}>
             <Workbench

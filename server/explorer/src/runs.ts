@@ -1,5 +1,6 @@
 /** The page's own runs, live: each is told by the client's callbacks, and can be cancelled. */
 import type { LanguageModel, TraceOptions } from '@tracewire/client';
+import { sha256Hex } from '@tracewire/protocol';
 import { type Fault, faultOf } from './faults.ts';
 import type { Model } from './recipe.ts';
 import { Store } from './store.ts';
@@ -17,6 +18,8 @@ export interface PageRun {
   readonly begun: number;
   readonly ms: number | undefined;
   readonly fault: Fault | undefined;
+  /** What the server calls it in its list; unknown until it was received. */
+  readonly handle: string | undefined;
 }
 
 /** A run that was started. */
@@ -61,6 +64,7 @@ export class Runs {
       begun,
       ms: undefined,
       fault: undefined,
+      handle: undefined,
     };
     this.list.set([run, ...this.list.value].slice(0, KEPT));
     const sink: TokenSink = { take: () => undefined };
@@ -93,12 +97,12 @@ export class Runs {
 
   #callbacks(id: number): TraceOptions {
     return {
-      onStatus: ({ state, position, waitMs }) => {
+      onStatus: ({ run, state, position, waitMs }) => {
         if (state !== 'received' && state !== 'queued' && state !== 'running') return;
         const wait = waitMs === undefined || waitMs < 1000 ? '' : `, about ${Math.ceil(waitMs / 1000)} s`;
         const ahead = position === undefined || position === 0 ? 'next' : `${position} ahead`;
         const detail = state === 'queued' ? `queued: ${ahead}${wait}` : state;
-        this.#change(id, { state, detail, part: undefined });
+        this.#change(id, { state, detail, part: undefined, handle: handleOf(run) });
         if (state === 'running') this.#onTurn();
       },
       onProgress: ({ done, total, phase }) => {
@@ -118,6 +122,11 @@ export class Runs {
   #change(id: number, change: Partial<PageRun>): void {
     this.list.set(this.list.value.map((run) => (run.id === id ? { ...run, ...change } : run)));
   }
+}
+
+/** As PROTOCOL.md, section 1.6, makes it of a run's id. */
+function handleOf(run: string): string {
+  return sha256Hex(new TextEncoder().encode(run)).slice(0, 32);
 }
 
 /** Where a generation's tokens go as they come. */

@@ -22,7 +22,19 @@ export type ServerState =
   /** It wants a key; `why` says what is wrong with the one that was given. */
   | { readonly at: 'locked'; readonly why: string | undefined }
   | { readonly at: 'refused'; readonly why: string }
-  | { readonly at: 'open'; readonly models: readonly ModelState[] };
+  | { readonly at: 'open'; readonly models: readonly ModelState[]; readonly runs: readonly ServerRun[] };
+
+/** A run of this key that has not ended, whoever started it; without keys of anybody. */
+export interface ServerRun {
+  /** Made of the run's id; it cancels the run and tells nothing. */
+  readonly handle: string;
+  readonly model: string;
+  readonly state: 'received' | 'queued' | 'running';
+  readonly position?: number;
+  readonly ageMs: number;
+  readonly runningMs?: number;
+  readonly detached?: true;
+}
 
 const ASK_EACH_MS = 1500;
 const ANSWER_MS = 5000;
@@ -84,7 +96,11 @@ export class Server {
       if (response.status === 401) return { at: 'locked', why: await this.#whyLocked(response) };
       if (!response.ok) return { at: 'refused', why: await whyOf(response) };
       const { models } = (await response.json()) as { readonly models: readonly { readonly name: string }[] };
-      return { at: 'open', models: await Promise.all(models.map(({ name }) => this.#model(name))) };
+      const [runs, ...states] = await Promise.all([
+        this.#runs(),
+        ...models.map(({ name }) => this.#model(name)),
+      ]);
+      return { at: 'open', models: states, runs };
     } catch {
       return { at: 'gone' };
     }
@@ -96,14 +112,26 @@ export class Server {
     return this.#key === undefined ? undefined : why;
   }
 
+  async #runs(): Promise<readonly ServerRun[]> {
+    const { runs } = (await (await this.#get('/v2/runs')).json()) as { readonly runs: readonly ServerRun[] };
+    return runs;
+  }
+
+  /** Cancels a run by its handle; one that has ended meanwhile is no fault. */
+  async cancel(handle: string): Promise<void> {
+    await this.#get(`/v2/runs/${handle}`, 'DELETE').catch(() => undefined);
+    this.ask();
+  }
+
   async #model(name: string): Promise<ModelState> {
     const response = await this.#get(`/v2/models/${encodeURIComponent(name)}`);
     const { parameters } = (await response.json()) as { readonly parameters: Omit<ModelState, 'name'> };
     return { ...parameters, name };
   }
 
-  #get(path: string): Promise<Response> {
+  #get(path: string, method = 'GET'): Promise<Response> {
     return fetch(`${this.origin}${path}`, {
+      method,
       headers: this.#key === undefined ? {} : { authorization: `Bearer ${this.#key}` },
       cache: 'no-store',
       credentials: 'omit',

@@ -117,6 +117,7 @@ const STRETCHES: readonly Stretch[] = [
   [460, 460, 'server', 'generation'],
   [461, 468, 'server', 'batch_generation'],
   [469, 469, 'server', 'generation'],
+  [490, 492, 'server'],
 ];
 
 /** Requirements that no peer can check, with the reason. */

@@ -19,6 +19,7 @@ import { KEYLESS, KEYS } from './cases/keys.ts';
 import { OPERATOR_RESULTS } from './cases/operator-results.ts';
 import { OPERATOR_CASES } from './cases/operators.ts';
 import { PAYLOADS } from './cases/payloads.ts';
+import { QUEUE } from './cases/queue.ts';
 import { NOT_DETACHED, RESUMING } from './cases/resume.ts';
 import { RUNS } from './cases/runs.ts';
 import { SESSIONS } from './cases/sessions.ts';
@@ -48,6 +49,7 @@ export const SERVER_CASES: readonly ConformanceCase[] = [
   ...BATCHING_CASES,
   KEYLESS,
   ...KEYS,
+  ...QUEUE,
   ...GENERATION,
   NOT_BATCHED,
   ...BATCH_GENERATION,

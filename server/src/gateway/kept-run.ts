@@ -8,7 +8,7 @@ import type { Log } from './log.ts';
 import type { Meter } from './meter.ts';
 import { Outbox, type OutboxOptions } from './outbox.ts';
 import type { RestoredRun, ResultStore } from './result-store.ts';
-import { Run } from './run.ts';
+import { Run, type RunStanding } from './run.ts';
 import type { ServedModel } from './served-model.ts';
 import { shareOf } from './sharing.ts';
 
@@ -132,6 +132,11 @@ export class KeptRun {
 
   get ended(): boolean {
     return this.#run?.ended ?? true;
+  }
+
+  /** Where it stands; undefined once it has ended. */
+  get standing(): RunStanding | undefined {
+    return this.#run?.standing;
   }
 
   get detached(): boolean {

@@ -54,6 +54,10 @@ export class KeyRuns {
     return this.#runs.get(id);
   }
 
+  *[Symbol.iterator](): Iterator<KeptRun> {
+    yield* this.#runs.values();
+  }
+
   /** Keeps a run, whose id is free, until nothing is left of it. */
   add(source: NewRun | RestoredRun): KeptRun {
     const run = new KeptRun(this.#keeping, source);

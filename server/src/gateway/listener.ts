@@ -21,6 +21,7 @@ import type { Gateway } from './gateway.ts';
 import { inferenceApi } from './inference-api.ts';
 import { SILENT } from './log.ts';
 import { originRules } from './origin.ts';
+import { answerRuns, isRunsPath } from './runs-endpoint.ts';
 import { answerTicket, TICKET_PATH } from './ticket-endpoint.ts';
 import type { Tls } from './tls.ts';
 import { type AcceptUpgrade, webSockets } from './websocket.ts';
@@ -95,6 +96,7 @@ export class Listener {
     const { method, url = '' } = request;
     if (url.split('?')[0] === TICKET_PATH) return answerTicket(this.#door, request, response);
     const path = url.split('?')[0] ?? '';
+    if (isRunsPath(path)) return answerRuns(this.#door, this.#gateway, request, response);
     const answer = isRead(method) ? this.#inference(path, request) : undefined;
     if (answer) {
       response.writeHead(answer.status, { ...answer.headers, 'content-type': 'application/json' });

@@ -68,6 +68,18 @@ export interface RunOptions {
   ended(state: FinalState, errors: readonly ErrorBody[]): void;
 }
 
+/** A run that has not ended, for those who look at the queue. */
+export interface RunStanding {
+  readonly model: string;
+  readonly state: 'received' | 'queued' | 'running';
+  /** While queued: runs ahead of it. */
+  readonly position?: number | undefined;
+  /** Since it was received. */
+  readonly ageMs: number;
+  /** Since it began. */
+  readonly runningMs?: number | undefined;
+}
+
 export class Run implements RunEvents {
   readonly id: string;
   readonly hostId: string;
@@ -112,6 +124,20 @@ export class Run implements RunEvents {
 
   get ended(): boolean {
     return this.#state !== undefined && isTerminal(this.#state);
+  }
+
+  /** Where it stands; undefined once it has ended. */
+  get standing(): RunStanding | undefined {
+    const state = this.#state;
+    if (state !== 'received' && state !== 'queued' && state !== 'running') return undefined;
+    const now = performance.now();
+    return {
+      model: this.#options.model,
+      state,
+      ...(state === 'queued' ? { position: this.#position } : {}),
+      ageMs: Math.round(now - this.#received),
+      ...(this.#begun === undefined ? {} : { runningMs: Math.round(now - this.#begun) }),
+    };
   }
 
   received(warnings: readonly ErrorBody[]): void {
