@@ -31,7 +31,9 @@ async function ask({ target }: CaseContext, handle = '', key = target.key ?? '')
 /** Skips the case where the server tells none. */
 async function listOf(context: CaseContext, key?: string): Promise<readonly Listed[]> {
   const answer = await ask(context, '', key);
-  if (answer.status === 404) throw new NotApplicable('the server doesn’t tell which runs go on');
+  // 426: it speaks WebSocket alone.
+  if (answer.status === 404 || answer.status === 426)
+    throw new NotApplicable('the server doesn’t tell which runs go on');
   mustEqual('the status', answer.status, 200);
   const { runs } = (await answer.json()) as { readonly runs?: unknown };
   check(Array.isArray(runs), 'a list of runs', () => JSON.stringify(runs));
