@@ -56,6 +56,8 @@ export interface RunCallbacks {
   readonly onToken?: ((token: GeneratedToken) => void) | undefined;
   /** The connection was lost, and what becomes of it; meanwhile the run goes on. */
   readonly onConnection?: ((event: ConnectionEvent) => void) | undefined;
+  /** Nothing more is told of the run: it has ended, was refused or aborted, or its connection is lost for good. */
+  readonly onEnd?: (() => void) | undefined;
 }
 
 export interface ExecuteOptions extends RunCallbacks {
@@ -223,6 +225,7 @@ export class Filler implements RunListener {
     if (this.#over) return;
     this.#over = true;
     this.#options.signal?.removeEventListener('abort', this.#abort);
+    const outcome = this.#tellEnd(error);
     const code = error instanceof TraceError && error.code === 'cancelled' ? 'cancelled' : 'unset';
     const cause = error instanceof TraceError ? error.body : undefined;
     const nothing: ErrorBody =
@@ -230,8 +233,18 @@ export class Filler implements RunListener {
         ? { code: 'unset', message: 'The server sent nothing for it.' }
         : { code, message: why, cause };
     for (const { recording, report } of this.#recorded) failSaves(recording, report, nothing, this.#site);
-    if (error === undefined) this.#resolve();
-    else this.#reject(error);
+    if (outcome === undefined) this.#resolve();
+    else this.#reject(outcome);
+  }
+
+  /** Gives what the run rejects with, if it does. */
+  #tellEnd(error: unknown): unknown {
+    try {
+      this.#options.onEnd?.();
+      return error;
+    } catch (thrown) {
+      return error ?? thrown;
+    }
   }
 
   #aborted(): TraceError {

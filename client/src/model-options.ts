@@ -52,6 +52,7 @@ export const ATTACH_OPTIONS = {
   onLog: A_FUNCTION,
   onValue: A_FUNCTION,
   onConnection: A_FUNCTION,
+  onEnd: A_FUNCTION,
 };
 export const PRINT_OPTIONS = { ...WHERE_OPTIONS, sources: A_BOOLEAN, color: A_BOOLEAN, module: A_STRING };
 export const TRACE_OPTIONS = { ...ATTACH_OPTIONS, deadlineMs: A_DURATION, batching: A_BATCHING };

@@ -16,6 +16,8 @@ export interface ProgressStream {
 export interface ProgressLine {
   readonly onStatus: (status: RunStatus) => void;
   readonly onProgress: (progress: RunProgress) => void;
+  /** Leaves the terminal as it was, however the run ended. */
+  readonly onEnd: () => void;
 }
 
 /** What is quicker than this is not shown. */
@@ -27,14 +29,17 @@ const ERASE = '\r\u001b[K';
 
 /** For one run at a time. Without `stream` it is Node's stderr, where there is one. */
 export function progressLine(stream: ProgressStream | undefined = stderr()): ProgressLine {
-  if (stream?.isTTY !== true) return { onStatus: () => undefined, onProgress: () => undefined };
+  if (stream?.isTTY !== true) {
+    const nothing = (): void => undefined;
+    return { onStatus: nothing, onProgress: nothing, onEnd: nothing };
+  }
   const line = new Line(stream);
   return {
     onStatus: ({ state, position, waitMs }) => {
-      if (state === 'completed' || state === 'failed' || state === 'cancelled') line.erase();
-      else if (state === 'queued') line.show(queued(position, waitMs));
+      if (state === 'queued') line.show(queued(position, waitMs));
     },
     onProgress: (progress) => line.show(describe(progress)),
+    onEnd: () => line.erase(),
   };
 }
 

@@ -2,7 +2,7 @@
  * The conformance suite's traces with our client, in Node or in a browser: runs the named one and gives the lines to
  * print (docs/CONFORMANCE.md). The client comes as an argument, for a page loads it in its own way.
  */
-import type { LanguageModel, LogEvent, Saved, SavedValue, Tensor, Trace } from '@tracewire/client';
+import type { LanguageModel, LogEvent, Saved, SavedValue, Session, Tensor, Trace } from '@tracewire/client';
 
 type Client = typeof import('@tracewire/client');
 
@@ -14,6 +14,20 @@ const DOUBLE = Uint8Array.from(
   ).match(/../g) ?? [],
   (byte) => Number.parseInt(byte, 16),
 );
+
+/** Two traces, of which the second takes a value that the first made. */
+function session(s: Session): Record<string, Saved<SavedValue>> {
+  const first = s.trace([0, 1], (m) => {
+    const h0 = m.get('h.0').output;
+    return { h0: h0.save(), a: m.constant([1, 2, 3], 'uint8').save(), onwards: h0 };
+  });
+  const second = s.trace([0, 1], (m) => ({
+    'h.1': m.get('h.1').output.save(),
+    earlier: first.onwards.save(),
+    b: m.constant(0.5, 'float64').save(),
+  }));
+  return { 'h.0': first.h0, a: first.a, ...second };
+}
 
 /** The saves of each trace, by the names under which they are printed. */
 const TRACES: Readonly<
@@ -54,10 +68,10 @@ export async function linesOf(client: Client, url: string, name: string): Promis
   const logs: LogEvent[] = [];
   try {
     const trace = TRACES[name];
-    if (!trace) throw new Error(`There is no trace ${name}.`);
-    const saves = await model.trace([0, 1], { onLog: (event) => void logs.push(event) }, (m) =>
-      trace(m, model),
-    );
+    if (!trace && name !== 'session') throw new Error(`There is no trace ${name}.`);
+    const saves = trace
+      ? await model.trace([0, 1], { onLog: (event) => void logs.push(event) }, (m) => trace(m, model))
+      : await model.session(session);
     const printed = logs.map(async ({ text, value }) => ({ log: text, ...(value && (await shown(value))) }));
     return await Promise.all([
       ...Object.entries(saves).map(([save, saved]) => outcome(save, saved)),

@@ -595,7 +595,7 @@ def shown(x: Value) -> Json:
 
 
 async def main(url: str, trace: str) -> None:
-    if trace == "function":  # of a capability that isn't here: the server sees that, and the case is skipped
+    if trace in ("function", "session"):  # of capabilities that aren't here: the server sees that, and the case is skipped
         async with Client(url) as client:
             await client.up.wait()
         return

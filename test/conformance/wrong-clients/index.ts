@@ -372,6 +372,37 @@ const BLOBS: readonly Row[] = [
   ],
 ];
 
+const SESSIONS: readonly Row[] = [
+  [
+    'takes the outcomes of traces in any order',
+    'client-broken-session-trace-order',
+    'client/src/run.ts',
+    'number < this.#trace',
+    'number < 0',
+  ],
+  [
+    'doesn’t care whether a message has a trace',
+    ['client-broken-session-value-no-trace', 'client-broken-trace-of-one'],
+    'client/src/run.ts',
+    '(trace === undefined) === this.#isSession',
+    'trace === -1',
+  ],
+  [
+    'takes any number of reports',
+    'client-broken-session-too-few-reports',
+    'client/src/run.ts',
+    'reports.length !== this.#owing.length',
+    'reports.length === 0',
+  ],
+  [
+    'lays the tensors of all traces at one place',
+    ['client-session', 'client-session-warnings'],
+    'client/src/joined.ts',
+    'base === 0 ? graph : moved(graph, base)',
+    'graph',
+  ],
+];
+
 export const WRONG_CLIENTS: readonly WrongClient[] = [
   ...FRAMES,
   ...VALUES,
@@ -380,4 +411,5 @@ export const WRONG_CLIENTS: readonly WrongClient[] = [
   ...RUNS,
   ...RESUME,
   ...BLOBS,
+  ...SESSIONS,
 ].map(([wrong, caughtBy, file, from, to]) => ({ wrong, caughtBy: [caughtBy].flat(), file, from, to }));

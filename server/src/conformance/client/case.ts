@@ -7,7 +7,7 @@ import type { Script, ScriptedConnection } from './scripted-connection.ts';
 import type { ScriptedRun } from './scripted-run.ts';
 
 /** The traces that a client program must know (docs/CONFORMANCE.md). */
-export type TraceName = 'tutorial' | 'one' | 'tuple' | 'constants' | 'log' | 'function';
+export type TraceName = 'tutorial' | 'one' | 'tuple' | 'constants' | 'log' | 'function' | 'session';
 
 /** What the program must print: these lines in any order; or some error, whatever its code. */
 export type Prints =
@@ -18,6 +18,8 @@ export type Prints =
 /** A look at the conversations when the program has ended; gives what is wrong. */
 export type Judge = (connections: readonly ScriptedConnection[]) => string | undefined;
 
+type Announced = Exclude<Profile, 'core' | 'keys'>;
+
 export interface ClientCase {
   readonly id: string;
   readonly requirements: readonly string[];
@@ -27,8 +29,8 @@ export interface ClientCase {
   readonly script?: Script;
   /** How the client must close the (last) connection; without it any way will do. */
   readonly closes?: readonly number[];
-  /** Needs a client whose hello announces it. */
-  readonly profile?: Exclude<Profile, 'core' | 'keys'>;
+  /** Needs a client whose hello announces it, or all of them. */
+  readonly profile?: Announced | readonly Announced[];
   /** Needs a client that asks for the model's description. */
   readonly describes?: true;
   readonly judge?: Judge;

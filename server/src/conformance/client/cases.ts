@@ -9,6 +9,7 @@ import { FRAMES } from './cases/frames.ts';
 import { MESSAGES } from './cases/messages.ts';
 import { RESUME } from './cases/resume.ts';
 import { RUNS } from './cases/runs.ts';
+import { SESSIONS } from './cases/sessions.ts';
 import { VALUES } from './cases/values.ts';
 
 export type { ClientCase };
@@ -21,4 +22,5 @@ export const CLIENT_CASES: readonly ClientCase[] = [
   ...RUNS,
   ...RESUME,
   ...BLOBS,
+  ...SESSIONS,
 ];

@@ -71,8 +71,8 @@ async function judge(
 ): Promise<void> {
   const [first] = connections;
   if (!first && !one.script?.refuses) throw new Mismatch('a connection', `none; ${complaint(end)}`);
-  if (one.profile && !first?.announced.includes(one.profile))
-    throw new NotApplicable(`the client doesn’t announce ${one.profile}`);
+  const missing = [one.profile ?? []].flat().find((profile) => !first?.announced.includes(profile));
+  if (missing) throw new NotApplicable(`the client doesn’t announce ${missing}`);
   if (one.describes && !first?.described)
     throw new NotApplicable('the client doesn’t ask for the description');
   if (end.code !== 0) throw new Mismatch('a program that ends with 0', complaint(end));

@@ -5,13 +5,14 @@
 import { isDeepStrictEqual } from 'node:util';
 import {
   type ClientMessage,
-  checkGraph,
+  checkTraces,
   clientMessages,
   decodeMessage,
   type Limits,
   ModelIndex,
   PROTOCOL_VERSION,
   readFunction,
+  tracesOf,
 } from '@tracewire/protocol';
 import { DOUBLE } from '../double.ts';
 import { sleep } from '../mismatch.ts';
@@ -256,22 +257,22 @@ export class ScriptedConnection {
       this.faults.push('options.detach without the capability');
     const known = this.runs.find(({ id }) => id === message.run);
     if (known) return this.#again(known, message);
-    const { run: id, graph } = message;
-    if (!graph) return void this.faults.push('a run of several traces, which no scenario asks for');
-    const { errors } = checkGraph(graph, INDEX, {
+    if (message.traces && !this.#agreed('sessions'))
+      this.faults.push('a run of several traces without the capability');
+    const checked = checkTraces(tracesOf(message), INDEX, {
       function: (sha256) => this.blobs.function(sha256) ?? PRETENDED,
     });
-    for (const error of errors) this.faults.push(`its graph is wrong: ${error.message}`);
-    const run = new ScriptedRun({ run: id, graph }, payload, this.limits, (header, bytes) =>
-      this.send(header, bytes),
-    );
+    for (const error of checked.flatMap(({ errors }) => errors))
+      this.faults.push(`its graph is wrong: ${error.message}`);
+    const run = new ScriptedRun(message, payload, this.limits, (header, bytes) => this.send(header, bytes));
     this.runs.push(run);
     await (this.#script.run ?? ((plain: ScriptedRun) => plain.answer()))(run, this);
   }
 
-  async #again(known: ScriptedRun, { graph }: Extract<ClientMessage, { type: 'run' }>): Promise<void> {
+  async #again(known: ScriptedRun, message: Extract<ClientMessage, { type: 'run' }>): Promise<void> {
+    const graphs = tracesOf(message).map(({ graph }) => graph);
     if (!this.#script.retry) this.faults.push(`the run id ${known.id} twice`);
-    else if (!isDeepStrictEqual(graph, known.graph))
+    else if (!isDeepStrictEqual(graphs, known.graphs))
       this.faults.push('it sent a run again with another graph');
     else await this.#script.retry(known, this);
   }

@@ -1,6 +1,7 @@
 /** One run at the scripted server: numbers its messages, keeps within the window, and can do all of it wrong. */
 import {
   type AccessCode,
+  type ClientMessage,
   type Graph,
   isTerminal,
   type Limits,
@@ -9,6 +10,7 @@ import {
   type RunState,
   type TensorLike,
   tensorsOf,
+  tracesOf,
   type Value,
 } from '@tracewire/protocol';
 import { within } from '../mismatch.ts';
@@ -32,13 +34,23 @@ interface Sent {
   readonly at: number;
 }
 
+/** Of which trace of a session a message is; nothing in a run of one. */
+export interface Within {
+  readonly trace?: number;
+}
+
 export class ScriptedRun {
   readonly id: string;
+  /** Of a session the first trace's. */
   readonly graph: Graph;
+  /** By trace. */
+  readonly graphs: readonly Graph[];
+  readonly isSession: boolean;
   readonly #limits: Limits;
   /** To the client; a script may put something between. */
   send: (header: object, payload?: Uint8Array) => void;
-  readonly #constants: ReadonlyMap<number, TensorLike>;
+  /** By trace. */
+  readonly #constants: readonly ReadonlyMap<number, TensorLike>[];
   readonly #waiting: (() => void)[] = [];
   seq = 0;
   acked = 0;
@@ -51,16 +63,20 @@ export class ScriptedRun {
   #sent: Sent[] = [];
 
   constructor(
-    run: { readonly run: string; readonly graph: Graph },
+    run: Pick<Extract<ClientMessage, { type: 'run' }>, 'run' | 'graph' | 'traces'>,
     payload: Uint8Array,
     limits: Limits,
     send: (header: object, payload?: Uint8Array) => void,
   ) {
     this.id = run.run;
-    this.graph = run.graph;
+    this.graphs = tracesOf(run).map(({ graph }) => graph);
+    const [graph] = this.graphs;
+    if (!graph) throw new Error('a run has a graph');
+    this.graph = graph;
+    this.isSession = run.traces !== undefined;
     this.#limits = limits;
     this.send = send;
-    this.#constants = tensorsOf(run, payload)[0]?.constants ?? new Map();
+    this.#constants = tensorsOf(run, payload).map(({ constants }) => constants);
   }
 
   /** The run goes on on another connection: what was sent after `after` is sent again there, by the script. */
@@ -72,12 +88,16 @@ export class ScriptedRun {
   }
 
   get saves(): readonly number[] {
-    return this.graph.nodes.flatMap((node, id) => (node.kind === 'save' ? [id] : []));
+    return this.savesOf();
+  }
+
+  savesOf(trace = 0): readonly number[] {
+    return this.#graphOf(trace).nodes.flatMap((node, id) => (node.kind === 'save' ? [id] : []));
   }
 
   /** The save of a module's output. */
-  saveOf(module: string): number {
-    const found = this.saves.find((save) => this.#placeOf(save)?.module === module);
+  saveOf(module: string, trace = 0): number {
+    const found = this.savesOf(trace).find((save) => this.#placeOf(save, trace)?.module === module);
     if (found === undefined) throw new Error(`the trace saves no output of ${module}`);
     return found;
   }
@@ -90,8 +110,11 @@ export class ScriptedRun {
   }
 
   status(state: RunState, fields: object = {}): void {
-    const report = state === 'completed' || state === 'cancelled' ? { report: REPORT } : {};
-    this.say('status', { state, ...report, ...fields });
+    const report = this.isSession
+      ? { reports: this.graphs.map(() => ({ state, report: REPORT })) }
+      : { report: REPORT };
+    const ended = state === 'completed' || state === 'cancelled';
+    this.say('status', { state, ...(ended ? report : {}), ...fields });
     this.ended = isTerminal(state);
   }
 
@@ -101,40 +124,43 @@ export class ScriptedRun {
   }
 
   /** Waits until the client's acks have opened the window. */
-  async value(save: number, value: Value): Promise<void> {
+  async value(save: number, value: Value, within: Within = {}): Promise<void> {
     const writer = new PayloadWriter();
     const ref = writer.value(value);
     const whole = Buffer.concat(writer.parts);
     const { chunkBytes } = this.#limits;
     await this.#room(Math.min(whole.length, chunkBytes));
-    this.say('value', { save, value: ref, bytes: whole.length }, whole.subarray(0, chunkBytes));
+    this.say('value', { ...within, save, value: ref, bytes: whole.length }, whole.subarray(0, chunkBytes));
     for (let offset = chunkBytes; offset < whole.length; offset += chunkBytes) {
       const part = whole.subarray(offset, offset + chunkBytes);
       await this.#room(part.length);
-      this.say('chunk', { save, offset }, part);
+      this.say('chunk', { ...within, save, offset }, part);
     }
   }
 
-  accessError(save: number, code: AccessCode, fields: object = {}): void {
+  accessError(save: number, code: AccessCode, fields: object = {}, within: Within = {}): void {
     const message = `Accessing value before it's been set. (${code})`;
-    this.say('access_error', { save, error: { code, message, ...fields } });
+    this.say('access_error', { ...within, save, error: { code, message, ...fields } });
   }
 
   /** Each save's outcome, as the page wants it: places in their order, what is behind a stop not_reached. */
-  async outcomes(): Promise<void> {
+  async outcomes(trace = 0): Promise<void> {
     const stop = Math.min(
-      ...this.graph.nodes.flatMap((node) => (node.kind === 'stop' ? [RANK[node.place.module] ?? 0] : [])),
+      ...this.#graphOf(trace).nodes.flatMap((node) =>
+        node.kind === 'stop' ? [RANK[node.place.module] ?? 0] : [],
+      ),
     );
-    const rank = (save: number): number => RANK[this.#placeOf(save)?.module ?? ''] ?? 0;
-    for (const save of this.saves.toSorted((left, right) => rank(left) - rank(right))) {
-      if (rank(save) > stop) this.accessError(save, 'not_reached');
-      else await this.value(save, this.#valueOf(save));
+    const rank = (save: number): number => RANK[this.#placeOf(save, trace)?.module ?? ''] ?? 0;
+    const within = this.isSession ? { trace } : {};
+    for (const save of this.savesOf(trace).toSorted((left, right) => rank(left) - rank(right))) {
+      if (rank(save) > stop) this.accessError(save, 'not_reached', {}, within);
+      else await this.value(save, this.valueOf(save, trace), within);
     }
   }
 
   async answer(): Promise<void> {
     this.begin();
-    await this.outcomes();
+    for (const trace of this.graphs.keys()) await this.outcomes(trace);
     this.logs();
     this.status('completed');
   }
@@ -172,18 +198,29 @@ export class ScriptedRun {
     }
   }
 
-  #placeOf(save: number): Place | undefined {
-    const node = this.graph.nodes[save];
-    const value = node?.kind === 'save' ? this.graph.nodes[node.value] : undefined;
+  #graphOf(trace: number): Graph {
+    return this.graphs[trace] ?? this.graph;
+  }
+
+  #placeOf(save: number, trace: number): Place | undefined {
+    const { nodes } = this.#graphOf(trace);
+    const node = nodes[save];
+    const value = node?.kind === 'save' ? nodes[node.value] : undefined;
     return value?.kind === 'read' ? value.place : undefined;
   }
 
-  #valueOf(save: number): Value {
-    const node = this.graph.nodes[save];
-    const saved = node?.kind === 'save' ? this.graph.nodes[node.value] : undefined;
+  /** What a save gives; of a value of an earlier trace, what its place there gives. */
+  valueOf(save: number, trace = 0): Value {
+    const { nodes } = this.#graphOf(trace);
+    const node = nodes[save];
+    const saved = node?.kind === 'save' ? nodes[node.value] : undefined;
     if (saved?.kind === 'call') return doubled();
-    const constant = node?.kind === 'save' ? this.#constants.get(node.value) : undefined;
-    return constant ?? valueOfModule(this.#placeOf(save)?.module ?? '');
+    if (saved?.kind === 'earlier') {
+      const read = this.#graphOf(saved.trace).nodes[saved.node];
+      return valueOfModule(read?.kind === 'read' ? read.place.module : '');
+    }
+    const constant = node?.kind === 'save' ? this.#constants[trace]?.get(node.value) : undefined;
+    return constant ?? valueOfModule(this.#placeOf(save, trace)?.module ?? '');
   }
 }
 
