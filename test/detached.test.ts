@@ -221,6 +221,16 @@ describe('a detached session', () => {
     }
   });
 
+  it('is refused before it is sent where its saves are certainly past the server’s limit', async () => {
+    const { limits } = await model.server();
+    const many = (limits.savedBytes + 4) / 4;
+    const large = (s: Session) =>
+      s.trace(PROMPT, (m) => m.op('Expand', [m.constant([0]), m.constant([many], 'int64')]).save());
+    const error = await failure(model.startSession(large));
+    expect(['too_large', 'too_much_memory']).toContain(error.code);
+    expect(error.message).toContain('detached.test.ts');
+  });
+
   it('is refused as session refuses it', async () => {
     await expect(model.startSession(() => undefined)).rejects.toThrow(/has no trace/);
     await expect(model.startSession({} as never)).rejects.toThrow(

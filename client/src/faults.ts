@@ -70,7 +70,7 @@ export function newEpoch(address: string, hasRuns: boolean): TracewireError {
 }
 
 export function tooLarge(bytes: number, most: number): TracewireError {
-  const message = `The message has ${bytes} bytes; the server takes at most ${most}. Most of it is literals.`;
+  const message = `The message has ${bytes} bytes; the server takes at most ${most}. Most of it is literals: send less at a time, or make the data on the server, from m.parameter(…) and operators.`;
   const facts = { wanted: `at most ${most}`, got: String(bytes) };
   return new TracewireError({ code: 'message_too_large', message, ...facts });
 }

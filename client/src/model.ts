@@ -260,8 +260,10 @@ export class LanguageModel<const M extends string | object = AnyModel> {
     const link = await abortable(channel.link(), options.signal);
     if (how.detach || how.follow !== undefined) mustOfferDetach(link.conversation.welcome);
     const { tree, writing } = await abortable(this.#desk(channel, link), options.signal);
-    const { result, traces } = writing.recordSession(tree, site, fn);
-    writing.mustOfferSession(link.conversation.welcome, traces, tree.index.description, site);
+    const { welcome } = link.conversation;
+    const limits = how.follow === undefined ? welcome.limits : undefined;
+    const { result, traces } = writing.recordSession(tree, site, fn, limits);
+    writing.mustOfferSession(welcome, traces, tree.index.description, site);
     const onToken = (token: GeneratedToken): void => {
       traces[token.trace ?? 0]?.tokens.push(token);
       options.onToken?.(token);
@@ -571,7 +573,8 @@ export class LanguageModel<const M extends string | object = AnyModel> {
     if (how.detach || how.follow !== undefined) mustOfferDetach(link.conversation.welcome);
     const { tree, writing } = await abortable(this.#desk(channel, link), options.signal);
     const { welcome } = link.conversation;
-    const recorded = writing.record(tree, prompts, site, fn, generate);
+    const limits = how.follow === undefined ? welcome.limits : undefined;
+    const recorded = writing.record(tree, prompts, site, fn, generate, limits);
     writing.mustOfferInvokes(welcome, recorded.recording.graph.invokes.length);
     if (generate && how.follow === undefined)
       writing.mustGenerate(welcome, tree.index.description, recorded, generate, site);

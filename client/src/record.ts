@@ -1,5 +1,5 @@
 /** Runs a trace's function once, with placeholders, and gives the graph it wrote. Nothing is computed here. */
-import type { ErrorBody, Generate } from '@tracewire/protocol';
+import type { ErrorBody, Generate, Limits } from '@tracewire/protocol';
 import { type Batch, createRoot } from './batch.ts';
 import { type LocatedError, TraceError } from './errors.ts';
 import type { StartInput } from './input.ts';
@@ -26,7 +26,7 @@ export type Prompts = { readonly input: StartInput } | 'invokes' | 'either';
 
 /**
  * Throws one `TraceError` with all that is wrong with the trace, or what the function threw. `site` is the line
- * that called `trace`.
+ * that called `trace`; `limits` are those of the server that is to run it.
  */
 export function record<T>(
   tree: ModelTree,
@@ -34,8 +34,9 @@ export function record<T>(
   site: CallSite,
   fn: (m: Trace & Batch & StepApi) => T,
   generate?: Generate,
+  limits?: Limits,
 ): Recorded<T> {
-  const recorder = new Recorder(tree.index, generate, tree.edits);
+  const recorder = new Recorder(tree.index, generate, tree.edits, undefined, limits);
   const report: Slot<RunReport> = {};
   const m = createRoot(recorder, tree, report, prompts);
   let result: T | undefined;

@@ -16,6 +16,7 @@ import {
   GraphChecker,
   type GraphNode,
   type Input,
+  type Limits,
   MAX_NODES,
   MAX_VALUES,
   type ModelIndex,
@@ -107,6 +108,7 @@ export class Recorder {
   readonly #shared: SharedNodes = new Map();
   /** The session that it is a trace of. */
   readonly #session: InSession | undefined;
+  readonly #limits: Limits | undefined;
   /** What it takes of earlier traces, so that each value is taken once. */
   readonly #earlier = new Map<string, number>();
   #checked = 0;
@@ -115,8 +117,16 @@ export class Recorder {
   #sealed = false;
   #resolving = false;
 
-  constructor(index: ModelIndex, generate?: Generate, edits: readonly Fragment[] = [], session?: InSession) {
+  /** `limits` are the server's, where the trace is to run. */
+  constructor(
+    index: ModelIndex,
+    generate?: Generate,
+    edits: readonly Fragment[] = [],
+    session?: InSession,
+    limits?: Limits,
+  ) {
     this.index = index;
+    this.#limits = limits;
     this.generate = generate;
     this.#edits = edits;
     this.#session = session;
@@ -124,6 +134,7 @@ export class Recorder {
       constant: (node) => this.#small.get(node),
       function: (sha256) => this.#functions.get(sha256)?.read,
       generates: generate !== undefined,
+      limits,
       earlier: session?.before.map((recorder) => recorder.#checker),
     });
   }
@@ -373,8 +384,31 @@ export class Recorder {
   check(site: CallSite): void {
     for (let invoke = 0; invoke < this.invokes; invoke++) this.#edit(invoke);
     if (this.#errors.length > 0) return;
-    this.#checker.finish(this.invokes);
+    const { warnings } = this.#checker.finish(this.invokes);
     this.#collect(site);
+    // A server runs such a trace, and sends the rest; nobody means that.
+    const past = warnings.filter(({ code }) => code === 'too_large');
+    for (const body of [...past, ...this.#tooMany()])
+      this.#errors.push({ body, location: this.#locate(body.node) ?? site.location });
+  }
+
+  /** Nodes count with those of the functions that are called, and in a session with those of all its traces. */
+  get #count(): number {
+    const inside = this.#nodes.map((node) =>
+      node.kind === 'call' ? (this.#functions.get(node.function)?.read.body.nodes.length ?? 0) : 0,
+    );
+    return inside.reduce((sum, count) => sum + count, this.#nodes.length);
+  }
+
+  #tooMany(): ErrorBody[] {
+    const most = this.#limits?.nodes ?? Number.POSITIVE_INFINITY;
+    const before = (this.#session?.before ?? []).reduce((sum, recorder) => sum + recorder.#count, 0);
+    const count = before + this.#count;
+    if (before > most || count <= most) return [];
+    const what = before > 0 ? 'The session has' : 'The trace has';
+    const message = `${what} ${count} nodes; this server takes at most ${most}. Run it in parts: several traces.`;
+    const node = Math.max(0, Math.min(most - before, this.#nodes.length - 1));
+    return [{ code: 'bad_message', message, node, wanted: `at most ${most}`, got: String(count) }];
   }
 
   /** Ends the recording: placeholders are of no more use. */

@@ -193,7 +193,7 @@ export class Runs {
     try {
       this.#sendStart(wire, entry);
     } catch (error) {
-      return entry.run.refuse([toErrorBody(error)]);
+      return entry.run.refuse([ofLargest(toErrorBody(error), entry.request)]);
     }
     this.#running.set(entry.id, entry);
   }
@@ -213,6 +213,21 @@ export class Runs {
     if (!this.#drop(entry) && this.#running.get(entry.id) === entry)
       this.#wire?.send({ type: 'cancel', run: entry.id });
   }
+}
+
+/** Where a message is too large, the largest constant in it is to blame. */
+function ofLargest(body: ErrorBody, { traces, isSession }: RunRequest): ErrorBody {
+  if (body.code !== 'message_too_large') return body;
+  const constants = traces.flatMap(({ graph }, trace) =>
+    graph.nodes.flatMap((node, id) => {
+      const bytes = node.kind === 'constant' ? (node.tensor?.length ?? 0) : 0;
+      return bytes > 0 ? [{ bytes, node: id, ...(isSession ? { trace } : {}) }] : [];
+    }),
+  );
+  const [largest] = constants.toSorted((a, b) => b.bytes - a.bytes);
+  if (!largest) return body;
+  const { bytes, ...of } = largest;
+  return { ...body, ...of, message: `${body.message} The largest has ${bytes} bytes.` };
 }
 
 /** A generation's options are the run's, or in a session the trace's. */

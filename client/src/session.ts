@@ -5,6 +5,7 @@
 import {
   type ErrorBody,
   type Generate,
+  type Limits,
   type ModelDescription,
   TracewireError,
   type Welcome,
@@ -78,8 +79,13 @@ export interface RecordedSession<T> {
 }
 
 /** Throws one `TraceError` with all that is wrong with the traces, or what the function threw. `site` is the line that called `session`. */
-export function recordSession<T>(tree: ModelTree, site: CallSite, fn: (s: Session) => T): RecordedSession<T> {
-  const writer = new SessionWriter(tree, site);
+export function recordSession<T>(
+  tree: ModelTree,
+  site: CallSite,
+  fn: (s: Session) => T,
+  limits?: Limits,
+): RecordedSession<T> {
+  const writer = new SessionWriter(tree, site, limits);
   let result: T | undefined;
   let thrown: unknown;
   try {
@@ -116,13 +122,15 @@ class SessionWriter {
   };
   readonly #tree: ModelTree;
   readonly #site: CallSite;
+  readonly #limits: Limits | undefined;
   readonly #traces: Written[] = [];
   readonly #errors: TraceError['errors'][number][] = [];
   #writing: Recorder | undefined;
   #over = false;
 
-  constructor(tree: ModelTree, site: CallSite) {
+  constructor(tree: ModelTree, site: CallSite, limits: Limits | undefined) {
     this.#tree = tree;
+    this.#limits = limits;
     this.#site = site;
   }
 
@@ -195,11 +203,9 @@ class SessionWriter {
   #write(prompts: Prompts, site: CallSite, fn: Writes, generate?: Generate): Written {
     this.#mustWrite();
     const before = this.#traces.map(({ recorder }) => recorder);
-    const recorder = new Recorder(this.#tree.index, generate, this.#tree.edits, {
-      before,
-      writing: () => this.#writing,
-      isOver: () => this.#over,
-    });
+    const session = { before, writing: () => this.#writing, isOver: () => this.#over };
+    const { index, edits } = this.#tree;
+    const recorder = new Recorder(index, generate, edits, session, this.#limits);
     const report: Slot<RunReport> = {};
     const written: Written = { recorder, report, site, tokens: [], result: undefined, settle() {} };
     this.#traces.push(written);

@@ -44,7 +44,7 @@ export async function validate(
 ): Promise<Validation> {
   let recorded: Recorded<unknown>;
   try {
-    recorded = record(tree, prompts, site, fn, generate);
+    recorded = record(tree, prompts, site, fn, generate, conversation.welcome.limits);
   } catch (error) {
     // What the function itself throws is the caller's own affair.
     if (!(error instanceof TraceError)) throw error;
@@ -97,7 +97,6 @@ function limitFaults(
   };
   const batch = batchFault(lengths, limits.batchTokens ?? Number.POSITIVE_INFINITY, generate);
   return [
-    ...most('nodes', limits.nodes, nodes.length),
     ...(invokes.length > 1 ? most('prompts', limits.invokes, invokes.length) : []),
     ...(batch ? [batch] : []),
     ...(generate ? generateFaults({ nodes, invokes }, generate, description) : []),

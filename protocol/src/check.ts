@@ -75,6 +75,8 @@ export class GraphChecker {
   readonly #tokens = new Map<number, number>();
   /** Bytes of the operators' results, as far as they are certain. */
   #bytes = 0;
+  /** Bytes that are certainly saved, once the whole graph has been looked at. */
+  #saved = 0;
   #used = false;
 
   constructor(index: ModelIndex, known: Known = {}) {
@@ -329,20 +331,35 @@ export class GraphChecker {
     this.report('bad_reference', `Node ${node} refers to node ${operand}, but ${why}.`, { node });
   }
 
-  /** Saves that are certainly past the limit. */
+  /** Saves that are certainly past the limit, which is of all traces of a run together. */
   #tooLarge(): ErrorBody[] {
     const most = this.known.limits?.savedBytes ?? Number.POSITIVE_INFINITY;
-    let taken = 0;
+    const end = this.#earliestEnd();
+    let taken = (this.known.earlier ?? []).reduce((sum, earlier) => sum + earlier.#saved, 0);
+    this.#saved = 0;
     return this.#nodes.flatMap((node, id): ErrorBody[] => {
-      if (node.kind !== 'save') return [];
+      // What a stop or a skip cuts off, or the end of a generation may, need not be sent.
+      if (node.kind !== 'save' || isLater(this.timeOf(id), end)) return [];
       const bytes = leastBytes(this.typeOf(node.value));
       if (taken + bytes <= most) {
         taken += bytes;
+        this.#saved += bytes;
         return [];
       }
       const message = `The value has ${bytes} bytes; a run may save ${most}, and ${taken} are taken. Reduce it on the server: slice, mean, topK.`;
       return [{ code: 'too_large', message, node: id, wanted: String(most - taken), got: String(bytes) }];
     });
+  }
+
+  /** Up to when it is certain that hooks act, for all that the graph tells. */
+  #earliestEnd(): HookTime {
+    return this.#nodes.reduce(
+      (earliest, { kind }, id) =>
+        (kind === 'stop' || kind === 'skip') && isLater(earliest, this.timeOf(id))
+          ? this.timeOf(id)
+          : earliest,
+      { step: 0, rank: Number.POSITIVE_INFINITY, invoke: 0 },
+    );
   }
 
   #behindStop(invokes: number): ErrorBody[] {
