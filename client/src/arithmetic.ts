@@ -3,6 +3,7 @@ import { DTYPE_NAMES, DTYPES, type Dtype, nearest } from '@tracewire/protocol';
 import { localError } from './errors.ts';
 import { Operand, RECORDER, RESOLVE } from './operand.ts';
 import type { OperandLike } from './operands.ts';
+import { describe } from './options.ts';
 import type { TracedValue } from './traced.ts';
 
 export abstract class Arithmetic extends Operand {
@@ -206,9 +207,9 @@ export abstract class Arithmetic extends Operand {
     if (Object.hasOwn(DTYPES, dtype)) return this.operator('Cast', [], { to: DTYPES[dtype].onnx });
     const near = nearest(String(dtype), DTYPE_NAMES);
     const hint = near ? `Did you mean ${near}?` : `There are ${DTYPE_NAMES.join(', ')}.`;
-    throw localError('bad_attribute', `There is no dtype ${JSON.stringify(dtype)}. ${hint}`, {
-      nearest: near,
-    });
+    const got = typeof dtype === 'string' ? JSON.stringify(dtype) : describe(dtype);
+    const facts = { path: 'cast', got, nearest: near };
+    throw localError('bad_attribute', `There is no dtype ${got} to cast to. ${hint}`, facts);
   }
 
   /** The dtype of another value. */

@@ -43,7 +43,7 @@ export function fromData(data: unknown): StoredEdit[] {
       'This is no data of edits. Give edit a function, or what exportEdits() gave: { format: "tracewire.edits", version: 1, edits }.';
     throw localError('bad_input', message, {
       wanted: 'tracewire.edits, version 1',
-      got: `${String(format)}, version ${String(version)}`,
+      got: format === 'tracewire.edits' ? `version ${String(version)}` : describe(data),
     });
   }
   return edits.map((edit: unknown, index) => {

@@ -60,7 +60,8 @@ export class Heads extends Shape {
     const known = this.#layout !== undefined && this.#place !== undefined;
     if (known && !(Number.isInteger(head) && head >= 0 && head < this.count)) {
       const message = `${this[DESCRIBE]()} has ${this.count} heads, 0 to ${this.count - 1}, so no ${index}.`;
-      this[RECORDER].report('bad_selection', message, { path: this.#place?.module });
+      const facts = { wanted: `0 to ${this.count - 1}`, got: String(index) };
+      this[RECORDER].report('bad_selection', message, { path: this.#place?.module, ...facts });
       return PlaceSlice.create(this[RECORDER], undefined, []);
     }
     return PlaceSlice.create(this[RECORDER], this.#place, this.#selectors(head));

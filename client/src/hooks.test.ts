@@ -189,7 +189,7 @@ describe('writes', () => {
           .set(0),
       )[0]?.[0],
     ).toBe('bad_selection');
-    expect(faults((m) => place(m).slice(null, null, [true, false]).set(0))[0]?.[0]).toBe('wrong_dims');
+    expect(faults((m) => place(m).slice(null, null, [true, false]).set(0))[0]?.[0]).toBe('bad_selection');
     expect(faults((m) => place(m).slice(null, [true]).set(0))[0]?.[0]).toBe('bad_selection');
     expect(faults((m) => place(m).slice(0, 0, 0, [true, false]).set(0))[0]?.[0]).toBe('bad_selection');
     expect(faults((m) => place(m).slice([true, false], [true, false]).set(0))[0]?.[0]).toBe('bad_selection');

@@ -70,7 +70,8 @@ function toId(id: unknown, position: number): number {
   const number = typeof id === 'bigint' ? Number(id) : id;
   if (typeof number === 'number' && Number.isSafeInteger(number) && number >= 0) return number;
   const got = typeof id === 'number' ? String(id) : describe(id);
-  const message = `Token ${position} of the input is ${got}; a token id is an integer from 0 up.`;
+  const several = typeof id === 'string' ? ' Several prompts go in by t.invoke(prompt, (m) => …).' : '';
+  const message = `Token ${position} of the input is ${got}; a token id is an integer from 0 up.${several}`;
   throw localError('bad_input', message, { wanted: 'an integer from 0 up', got });
 }
 

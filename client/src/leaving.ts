@@ -2,6 +2,7 @@
 import { moduleFacts } from './module-registry.ts';
 import { ModuleSource } from './module-source.ts';
 import { Operand } from './operand.ts';
+import { isUncalledSave } from './placeholder.ts';
 
 /** As deep, and as many members, as are looked at: results are small, and foreign objects may be large. */
 const DEPTH = 6;
@@ -30,6 +31,7 @@ function faultOf(value: unknown): string | undefined {
   if (value instanceof Operand)
     return 'a placeholder, which has no value after the trace. Return what .save() gives.';
   if (moduleFacts(value)) return 'a module, which is no value. Return what .output.save() gives.';
+  if (isUncalledSave(value)) return 'the method save itself, not called. Write .save().';
   if (value instanceof ModuleSource) return 'a list of places. Return what .save() of one of them gives.';
   return undefined;
 }

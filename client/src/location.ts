@@ -49,9 +49,11 @@ export function formatLocation({ file, line, column }: SourceLocation): string {
   return `${file}:${line}:${column}`;
 }
 
-/** Reads `at f (file:1:2)` and `at file:1:2` (V8), and `f@file:1:2` (Firefox, Safari). */
+/** Reads `at f (file:1:2)`, not `at async f (…)`, and `at file:1:2` (V8), and `f@file:1:2` (Firefox, Safari). */
 function parseFrame(text: string): SourceLocation | undefined {
-  const bare = text.trim().replace(/^at (?:async )?/, '');
+  // Whoever awaits is another line than the one that is to blame.
+  if (/^\s*at async /.test(text)) return undefined;
+  const bare = text.trim().replace(/^at /, '');
   const inner = bare.endsWith(')')
     ? bare.slice(bare.lastIndexOf(' (') + 2, -1)
     : bare.replace(/^[^@/]*@/, '');

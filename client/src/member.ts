@@ -17,7 +17,7 @@ export function memberOf(recorder: Recorder, node: number, index: number): Trace
   }
   if (type.kind === 'tensor' && isGiven(recorder, node) && (index === 0 || index === -1))
     return recorder.value(node);
-  reportMember(recorder, index, type, recorder.label(node));
+  reportMember(recorder, index, type, recorder.label(node), recorder.moduleOf(node));
   return recorder.inert();
 }
 
@@ -26,8 +26,16 @@ function isGiven(recorder: Recorder, node: number): boolean {
   return kind === 'read' || kind === 'member' || kind === 'call';
 }
 
-export function reportMember(recorder: Recorder, index: number, type: NodeType, label: string): void {
+export function reportMember(
+  recorder: Recorder,
+  index: number,
+  type: NodeType,
+  label: string,
+  path: string | undefined,
+): void {
   const got = type.kind === 'tuple' ? `a tuple of ${type.members.length}` : 'one tensor';
   const advice = type.kind === 'tuple' ? '' : ` Write .slice(${index}) for its row ${index}.`;
-  recorder.report('not_a_tuple', `${label} is ${got}, so there is no member ${index}.${advice}`, { got });
+  const message = `${label} is ${got}, so there is no member ${index}.${advice}`;
+  const wanted = type.kind === 'tuple' ? `0 to ${type.members.length - 1}` : got;
+  recorder.report('not_a_tuple', message, { path, wanted, got: String(index) });
 }

@@ -13,7 +13,9 @@ test('options that don’t exist are errors with the nearest name and the line',
   const error = await reason(model.trace('a', { remot: true } as object, save));
   expect(error.code).toBe('unknown_option');
   expect(error.body.nearest).toBe('remote');
-  expect(error.message).toMatch(/model\.test\.ts:\d+:\d+\n {4}see docs\/errors\/[a-z_]+\.md$/);
+  expect(error.message).toMatch(
+    /model\.test\.ts:\d+:\d+\n {4}see docs\/errors\/[a-z_]+\.md, or: npx tracewire explain [a-z_]+$/,
+  );
   expect(() => new LanguageModel('m', { uri: 'ws://x' } as object)).toThrow(
     /no option "uri"\. Did you mean url\?/,
   );
@@ -66,7 +68,9 @@ test('a model that the server doesn’t have: the nearest name and the line', as
   const error = await reason(model.trace('a', save));
   expect(error).toBeInstanceOf(TraceError);
   expect([error.code, error.body.nearest]).toEqual(['unknown_model', 'tiny-gpt2']);
-  expect(error.message).toMatch(/model\.test\.ts:\d+:\d+\n {4}see docs\/errors\/[a-z_]+\.md$/);
+  expect(error.message).toMatch(
+    /model\.test\.ts:\d+:\d+\n {4}see docs\/errors\/[a-z_]+\.md, or: npx tracewire explain [a-z_]+$/,
+  );
   await vi.waitFor(() => expect(server.closed).toBeDefined());
 });
 

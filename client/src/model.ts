@@ -1,6 +1,12 @@
 /// <reference lib="esnext.disposable" preserve="true" />
 /** The model as users hold it: where its engine is, and what can be asked of it. Nothing global, nothing mutable. */
-import type { Generate, ModelDescription, ModelIndex, Welcome } from '@tracewire/protocol';
+import {
+  type Generate,
+  type ModelDescription,
+  type ModelIndex,
+  TracewireError,
+  type Welcome,
+} from '@tracewire/protocol';
 import { abortable } from './abort.ts';
 import { toArguments, toFunction } from './arguments.ts';
 import type { Batch } from './batch.ts';
@@ -613,7 +619,8 @@ type AnyResult<T> = GenerationResult<T> | BatchGenerationResult<T>;
 
 function unknownModule(index: ModelIndex, path: string): Error {
   const near = index.nearestModule(path);
-  return localError('unknown_module', index.noModule(path, near), { path, nearest: near });
+  const { message, nearest } = index.noModule(path, near);
+  return new TracewireError({ code: 'unknown_module', message, path, nearest });
 }
 
 /** Whether the console takes terminal escapes; a browser's doesn't. */

@@ -111,7 +111,8 @@ function getModule(site: ModuleSite, path: string): Module {
   const kind = tree.kindOf(full);
   if (kind === 'module') return createModule({ ...site, path: full });
   if (kind === 'parameter') {
-    recorder.report('unknown_module', `${full} is a parameter: write m.parameter(${JSON.stringify(full)}).`);
+    const message = `${full} is a parameter: write m.parameter(${JSON.stringify(full)}).`;
+    recorder.report('unknown_module', message, { path: full });
   } else {
     reportUnknown(recorder, tree, '', full);
   }
@@ -186,7 +187,8 @@ function reportUnknown(recorder: Recorder, tree: ModelTree, path: string, segmen
     return;
   }
   const near = tree.nearest(path, segment, ['output', 'input', 'inputs', 'source']);
-  recorder.report('unknown_module', tree.index.noModule(full, near), { path: full, nearest: near });
+  const { message, nearest } = tree.index.noModule(full, near);
+  recorder.report('unknown_module', message, { path: full, nearest });
 }
 
 function refuseCoercion(): never {

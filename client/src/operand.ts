@@ -27,7 +27,7 @@ export abstract class Operand {
 
   /** Node calls this with the guarding proxy as `this`, which hands other methods the target but not this one. */
   [INSPECT](): string {
-    return this[DESCRIBE]();
+    return `${this[DESCRIBE]()}, no value yet: .log() prints it when the trace runs`;
   }
 
   /** This value as the first input of an operator. */

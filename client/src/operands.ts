@@ -75,7 +75,7 @@ export function literalNode(recorder: Recorder, literal: Literal, dtype: Dtype):
   const tensor = literalTensor(literal, dtype);
   if (!('fault' in tensor)) return recorder.constant(tensor);
   const message = `The literal is no ${dtype} tensor: ${tensor.fault}.`;
-  recorder.report(tensor.code, message, { wanted: dtype });
+  recorder.report(tensor.code, message, tensor.code === 'wrong_dtype' ? { wanted: dtype } : {});
   return INERT;
 }
 

@@ -68,6 +68,8 @@ function unknownOption(option: string, known: readonly string[], of: string): Er
 export function describe(value: unknown): string {
   if (value === null || value === undefined) return String(value);
   if (Array.isArray(value)) return 'an array';
+  if (typeof (value as { then?: unknown }).then === 'function')
+    return 'a promise, which must be awaited first';
   const type = typeof value;
   return `${/^[aeiou]/.test(type) ? 'an' : 'a'} ${type}`;
 }

@@ -5,6 +5,7 @@
  */
 import { nearest } from '@tracewire/protocol';
 import { localError } from './errors.ts';
+import { otherName } from './other-names.ts';
 
 /** What the guard needs of its target; `at` answers `placeholder[0]`. */
 interface Guarded {
@@ -23,6 +24,13 @@ const HANDLER: ProxyHandler<Guarded> = {
   get: (target, key) => (typeof key === 'symbol' ? symbolMember(target, key) : namedMember(target, key)),
   set(_, key) {
     throw localError('misuse', assignmentAdvice(String(key)));
+  },
+  /** `{ ...h }`, `for (const key in h)`, `Object.keys(h)`. */
+  ownKeys() {
+    throw localError(
+      'misuse',
+      `${NO_VALUE} So it can’t be spread or gone through key by key. Name its members: h[0], h[1]; or .save() it and use .value.`,
+    );
   },
 };
 
@@ -43,7 +51,17 @@ function namedMember(target: Guarded, key: string): unknown {
 /** Methods run on the target itself, where private fields are. */
 function bound(target: Guarded, key: PropertyKey): unknown {
   const member: unknown = Reflect.get(target, key, target);
-  return typeof member === 'function' && key !== 'constructor' ? member.bind(target) : member;
+  if (typeof member !== 'function' || key === 'constructor') return member;
+  const method: unknown = member.bind(target);
+  if (key === 'save') SAVES.add(method as object);
+  return method;
+}
+
+/** `.save` of a placeholder, for whoever forgets to call it. */
+const SAVES = new WeakSet<object>();
+
+export function isUncalledSave(value: unknown): boolean {
+  return typeof value === 'function' && SAVES.has(value);
 }
 
 const NO_VALUE = 'A placeholder has no value while the trace is written.';
@@ -53,7 +71,7 @@ export function refuseCoercion(hint: string): never {
   const advice =
     hint === 'string'
       ? 'To print it when the trace runs, write .log("text"); to have it afterwards, .save() and read .value; as an index, m.op("Gather", [values, index]).'
-      : 'Write .add(…), .sub(…), .mul(…), .div(…) for arithmetic and .gt(…), .lt(…), .eq(…) to compare; instead of if, choose between values with where(condition, a, b).';
+      : 'Write .add(…), .sub(…), .mul(…), .div(…) for arithmetic, .max(), .abs(), .exp() instead of Math’s functions, and .gt(…), .lt(…), .eq(…) to compare; instead of if, choose between values with where(condition, a, b).';
   throw localError('misuse', `${NO_VALUE} ${advice}`);
 }
 
@@ -77,23 +95,10 @@ function assignmentAdvice(key: string): string {
   return `Assigning changes nothing in a trace. Write .output${place}.set(value), or .output${place}.slice(…).set(value).`;
 }
 
-/** What people look for and a placeholder can't have. */
-const ABSENT: Readonly<Record<string, string>> = {
-  value: 'It has no value yet: call .save() and read .value after the trace.',
-  dims: 'Its dims are known when the trace runs: .save() it and read .value.dims.',
-  shape: 'Its shape is known when the trace runs: .save() it and read .value.dims.',
-  length: 'Its length is known when the trace runs: .save() it and read .value.dims.',
-  dtype: 'Its dtype is known when the trace runs: .save() it and read .value.dtype.',
-  set: 'A computed value can’t be set. Write to a place: m.….output.set(value), or .output.slice(…).set(value).',
-  stop: 'The pass stops at a place: write m.….output.stop().',
-  data: 'Its numbers are known when the trace runs: .save() it and read .value.data.',
-  item: 'Its number is known when the trace runs: .save() it and read .value.item().',
-  toArray: 'Its numbers are known when the trace runs: .save() it and read .value.toArray().',
-  map: 'It can’t be mapped element by element: use the operations, which act on whole tensors.',
-};
-
 function unknownMember(target: object, key: string): Error {
-  if (Object.hasOwn(ABSENT, key)) return localError('misuse', ABSENT[key] ?? '');
+  const other = otherName(key);
+  if (other !== undefined)
+    return localError('misuse', `A traced value has no ${JSON.stringify(key)}. ${other}`);
   const near = nearest(key, methodsOf(target));
   const hint = near ? `Did you mean ${near}?` : 'm.op("Name", [inputs]) gives any operator of the protocol.';
   return localError('misuse', `A traced value has no ${JSON.stringify(key)}. ${hint}`, { nearest: near });

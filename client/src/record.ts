@@ -64,7 +64,8 @@ export function record<T>(
     { code: 'unset', message: 'The trace did not run.', cause: first?.body },
     site,
   );
-  throw first ? new TraceError([first, ...rest], { cause: thrown }) : thrown;
+  // What is listed needs no cause that says it again.
+  throw first ? new TraceError([first, ...rest], failed ? { cause: thrown } : {}) : thrown;
 }
 
 /** Adds the trace's own prompt, or says that there is none. */

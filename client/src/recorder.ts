@@ -207,6 +207,12 @@ export class Recorder {
     return this.#nodes[node];
   }
 
+  /** The module that a value was read at; undefined for what was computed. */
+  moduleOf(node: number): string | undefined {
+    const at = this.nodeOf(node);
+    return at?.kind === 'read' ? at.place.module : undefined;
+  }
+
   value(node: number): TracedValue {
     return TracedValue.create(this, node);
   }

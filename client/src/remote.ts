@@ -40,7 +40,7 @@ function checkModel(model: string, announced: readonly string[], url: string): s
   const near = nearest(model, announced);
   const hint = near ? `Did you mean ${near}?` : `It has ${announced.join(', ') || 'none'}.`;
   const message = `The server at ${url} has no model ${JSON.stringify(model)}. ${hint}`;
-  throw new TracewireError({ code: 'unknown_model', message, nearest: near });
+  throw new TracewireError({ code: 'unknown_model', message, got: model, nearest: near });
 }
 
 /** What can stand in a header; a line's end that came along from a file is left out. */

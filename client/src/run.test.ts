@@ -55,8 +55,10 @@ test('an access error is thrown when the value is read, with its text and the li
   expect(saved.isSet).toBe(false);
   expect(saved.error?.code).toBe('not_reached');
   expect(() => saved.value).toThrow(ValueNotSetError);
-  expect(() => saved.value).toThrow(`Accessing value before it's been set. ${message}\n    saved at `);
-  expect(() => saved.value).toThrow(/run\.test\.ts:\d+:\d+\n {4}see docs\/errors\/[a-z_]+\.md$/);
+  expect(() => saved.value).toThrow(`Accessing value before it's been set. ${message}\n    not_reached at `);
+  expect(() => saved.value).toThrow(
+    /run\.test\.ts:\d+:\d+\n {4}see docs\/errors\/[a-z_]+\.md, or: npx tracewire explain [a-z_]+$/,
+  );
 });
 
 test('reading a value before the run has ended is a ValueNotSetError too', async () => {
@@ -217,7 +219,7 @@ test('a run that fails rejects with the lines of the nodes that the errors name'
   expect(error).toBeInstanceOf(TraceError);
   expect(error.code).toBe('bad_selection');
   expect(error.message).toMatch(
-    /^bad_selection: Axis 1 has 3 entries\.\n {4}at .*run\.test\.ts:\d+:\d+\n {4}see docs\/errors\/[a-z_]+\.md$/,
+    /^bad_selection: Axis 1 has 3 entries\.\n {4}at .*run\.test\.ts:\d+:\d+\n {4}see docs\/errors\/[a-z_]+\.md, or: npx tracewire explain [a-z_]+$/,
   );
   expect(() => saved?.value).toThrow(ValueNotSetError);
 });

@@ -2,16 +2,19 @@
 import {
   DTYPES,
   type Dtype,
+  type ErrorBody,
+  type ErrorCode,
   type ModelDescription,
+  nearest,
   type PortDescription,
   printTree,
   type Sizes,
   sizedDim,
   sizedDims,
   sizesOfPass,
+  TracewireError,
 } from '@tracewire/protocol';
 import type { Link } from './channel.ts';
-import { localError } from './errors.ts';
 import { type StartInput, type TraceFeeds, type TraceInput, toInput } from './input.ts';
 import { literalTensor } from './literal.ts';
 import { INSPECT } from './tensor.ts';
@@ -79,11 +82,12 @@ export async function scan(
   if ('literals' in start) return new Scan(description, sizesOfFeeds(description, start.literals));
   const ids = await idsOf(start, async (text) => (await conversation.tokenize(model, text)).ids);
   const { contextLength, name } = description;
-  if (ids.length === 0) throw localError('empty_input', 'The input has no tokens, so nothing could run.');
+  if (ids.length === 0) throw refusal('empty_input', 'The input has no tokens, so nothing could run.');
   if (contextLength !== undefined && ids.length > contextLength) {
-    throw localError(
+    throw refusal(
       'input_too_long',
       `The input has ${ids.length} tokens; ${name} takes at most ${contextLength}.`,
+      { wanted: `at most ${contextLength}`, got: String(ids.length) },
     );
   }
   return new Scan(description, sizesOfPass(ids.length));
@@ -103,16 +107,20 @@ function sizesOfFeeds(description: ModelDescription, feeds: TraceFeeds): Sizes {
     const feed = description.feeds?.find((candidate) => candidate.name === name);
     if (!feed) {
       const has = (description.feeds ?? []).map((each) => each.name).join(', ') || 'none by name';
-      throw localError(
+      throw refusal(
         'unknown_feed',
         `${description.name} has no feed ${JSON.stringify(name)}; it takes ${has}.`,
         {
           path: name,
+          nearest: nearest(
+            name,
+            (description.feeds ?? []).map((each) => each.name),
+          ),
         },
       );
     }
     const tensor = literalTensor(literal, feed.dtype);
-    if ('fault' in tensor) throw localError(tensor.code, `The feed ${name}: ${tensor.fault}`, { path: name });
+    if ('fault' in tensor) throw refusal(tensor.code, `The feed ${name}: ${tensor.fault}`, { path: name });
     for (const [axis, size] of tensor.dims.entries()) {
       const dim = feed.dims[axis];
       const known = dim === undefined ? undefined : sizedDim(dim, sizes);
@@ -120,7 +128,7 @@ function sizesOfFeeds(description: ModelDescription, feeds: TraceFeeds): Sizes {
       if (!fits) {
         const [wanted, got] = [feed.dims, tensor.dims].map((dims) => `[${dims.join(', ')}]`);
         const message = `The feed ${name} has dims ${got}; wanted ${wanted}, the same sizes for the same names.`;
-        throw localError('wrong_dims', message, { path: name, wanted, got });
+        throw refusal('wrong_dims', message, { path: name, wanted, got });
       }
       if (typeof dim === 'string' && dim !== '?') sizes.set(dim, size);
     }
@@ -147,4 +155,13 @@ function scanned({ name, dtype, dims }: PortDescription): ScannedValue {
     DTYPES[dtype].size,
   );
   return { name, dtype, dims, bytes };
+}
+
+/** It is known after the call, whose line it gets there. */
+function refusal(
+  code: ErrorCode,
+  message: string,
+  facts: Omit<ErrorBody, 'code' | 'message'> = {},
+): TracewireError {
+  return new TracewireError({ code, message, ...facts });
 }

@@ -103,7 +103,7 @@ export function recordSession<T>(
   for (const { recording, report } of traces) failSaves(recording, report, body, site);
   for (const trace of traces) trace.settle();
   const failed = thrown !== undefined && !(thrown instanceof TraceError);
-  throw first && !failed ? new TraceError([first, ...rest], { cause: thrown }) : thrown;
+  throw first && !failed ? new TraceError([first, ...rest]) : thrown;
 }
 
 interface Written {

@@ -1,6 +1,13 @@
 /** Operations that move elements without changing them, and how slicing is made of ONNX operators. */
-import type { AttributeValue, AxisIndices, AxisRange, Dtype, Selection } from '@tracewire/protocol';
-import { RECORDER } from './operand.ts';
+import {
+  type AttributeValue,
+  type AxisIndices,
+  type AxisRange,
+  type Dtype,
+  type Selection,
+  selectionFaults,
+} from '@tracewire/protocol';
+import { RECORDER, RESOLVE } from './operand.ts';
 import { literalNode, type OperandLike } from './operands.ts';
 import { Reduction } from './reduction.ts';
 import type { TracedValue } from './traced.ts';
@@ -137,7 +144,7 @@ export abstract class Shape extends Reduction {
 
 /** Indices and lists of them first, from the last axis on, so that they don't move each other; then all ranges in one Slice. */
 export function sliceValue(value: TracedValue, selection: Selection): TracedValue {
-  let part = value;
+  let part = faultless(value, selection);
   for (const [axis, entry] of [...selection.entries()].reverse()) {
     if (typeof entry === 'number') part = part.take(entry, axis);
     else if ('indices' in entry) part = part.take(entry.indices, axis);
@@ -147,6 +154,22 @@ export function sliceValue(value: TracedValue, selection: Selection): TracedValu
     (entry): entry is [number, AxisRange] => !('indices' in entry[1]) && Object.keys(entry[1]).length > 0,
   );
   return ranges.length > 0 ? sliceRanges(part, ranges) : part;
+}
+
+/** The value, or after an error what stands for one: a selection is told of in its own words, not in the operators' that it becomes. */
+function faultless(value: TracedValue, selection: Selection): TracedValue {
+  const recorder = value[RECORDER];
+  const node = value[RESOLVE]();
+  const type = recorder.typeOf(node);
+  const [fault] = type.kind === 'tensor' && type.dims ? selectionFaults(selection, type.dims) : [];
+  if (!fault) return value;
+  const { message, ...facts } = fault;
+  const path = recorder.moduleOf(node);
+  recorder.report('bad_selection', `In the selection of ${recorder.label(node)}, ${message}.`, {
+    path,
+    ...facts,
+  });
+  return recorder.inert();
 }
 
 function sliceRanges(value: TracedValue, ranges: readonly (readonly [number, AxisRange])[]): TracedValue {

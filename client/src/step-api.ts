@@ -1,5 +1,5 @@
 /** Steps of a generation: `m.iter([0, 3])`, `m.all()` and `m.next()` are the model in those passes. */
-import type { AxisRange, Steps } from '@tracewire/protocol';
+import { type AxisRange, nearest, type Steps } from '@tracewire/protocol';
 import { localError } from './errors.ts';
 import { describe } from './options.ts';
 import type { Recorder } from './recorder.ts';
@@ -58,19 +58,22 @@ function mustBeStep(step: unknown): void {
   const got = typeof step === 'number' ? String(step) : describe(step);
   const hint =
     Number(step) < 0 ? ' Steps are counted from the first: how many come is not known before.' : '';
-  throw localError('bad_input', `A step is a whole number from 0 on, not ${got}.${hint}`, { got });
+  const wanted = 'a whole number from 0 on';
+  throw localError('bad_input', `A step is ${wanted}, not ${got}.${hint}`, { path: 'iter', wanted, got });
 }
 
 function mustBeRange(range: unknown): void {
   if (typeof range !== 'object' || range === null) {
     const message = `iter wants a step, a list of steps, or { start, end, step }, not ${describe(range)}.`;
-    throw localError('bad_input', message, { got: describe(range) });
+    const wanted = 'a step, a list of steps, or { start, end, step }';
+    throw localError('bad_input', message, { path: 'iter', wanted, got: describe(range) });
   }
   for (const [key, value] of Object.entries(range)) {
     if (key !== 'start' && key !== 'end' && key !== 'step')
       throw localError(
         'unknown_option',
-        `A range of steps has start, end and step, not ${JSON.stringify(key)}.`,
+        `A range of steps, given to iter, has start, end and step, not ${JSON.stringify(key)}.`,
+        { path: key, nearest: nearest(key, ['start', 'end', 'step']) },
       );
     if (value !== undefined) mustBeStep(value);
     if (key === 'step' && value === 0)
@@ -89,7 +92,7 @@ function mayCome(recorder: Recorder, steps: Steps): void {
   if (last === undefined || last < most) return;
   recorder.report(
     'bad_input',
-    `Step ${last} can’t come: with maxNewTokens ${most} the last step is ${most - 1}. Raise maxNewTokens, or take an earlier step.`,
-    { path: `i${last}`, wanted: `0 to ${most - 1}`, got: String(last) },
+    `iter: step ${last} can’t come: with maxNewTokens ${most} the last step is ${most - 1}. Raise maxNewTokens, or take an earlier step.`,
+    { path: 'iter', wanted: `0 to ${most - 1}`, got: String(last) },
   );
 }

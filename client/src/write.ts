@@ -27,7 +27,7 @@ export function memberPlace(recorder: Recorder, place: WirePlace, index: number)
   if (ports[member]) return { ...place, member };
   const type =
     ports.length > 1 ? tupleOf(ports) : { kind: 'tensor' as const, dtype: ports[0]?.dtype ?? 'float32' };
-  reportMember(recorder, index, type, describePlace(place));
+  reportMember(recorder, index, type, describePlace(place), place.module);
   return undefined;
 }
 
@@ -72,10 +72,12 @@ export function axisMask(
   if (!place) return INERT;
   const { dims } = portsAt(recorder, place)[0] ?? { dims: [] };
   const size = dims[axis];
-  if (size === undefined || (chosen.length === 1 && size !== 1)) {
+  const isOther = typeof size === 'number' ? chosen.length !== size : chosen.length === 1;
+  if (size === undefined || isOther) {
     const why = size === undefined ? `there is no axis ${axis}` : `axis ${axis} has ${size}`;
     const message = `The list of ${chosen.length} booleans doesn’t fit ${describePlace(place)}: ${why}.`;
-    recorder.report('bad_selection', message, { path: place.module });
+    const facts = { wanted: size === undefined ? undefined : String(size), got: String(chosen.length) };
+    recorder.report('bad_selection', message, { path: place.module, ...facts });
     return INERT;
   }
   const after = dims.filter((_, later) => later > axis && typeof selection[later] !== 'number').length;

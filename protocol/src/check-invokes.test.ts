@@ -74,10 +74,10 @@ describe('values between invokes', () => {
     const message = (from: string, to: string) =>
       check([read(from), write(to, 0), save(0)]).errors[0]?.message;
     expect(message('1: a', '0: a')).toBe(
-      'The value written to a.output comes from a later invoke, so it can’t exist in time.',
+      'The value written to a.output comes from a.output of invoke 1, which is of a later invoke, so it can’t exist in time.',
     );
     expect(message('0: b', '1: a')).toBe(
-      'The value written to a.output of invoke 1 comes from a later module, so it can’t exist in time.',
+      'The value written to a.output of invoke 1 comes from b.output, which is of a later module, so it can’t exist in time.',
     );
   });
 

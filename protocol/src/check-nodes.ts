@@ -64,7 +64,8 @@ function checkOperator(checker: GraphChecker, node: NodeOf<'operator'>, id: numb
   const facts = operatorFacts(operator);
   if (!facts) {
     const near = nearest(operator, Object.keys(OPERATORS));
-    const message = `There is no operator ${JSON.stringify(operator)} in this protocol.${near ? ` Did you mean ${near}?` : ''}`;
+    const hint = near ? `Did you mean ${near}?` : 'docs/OPERATORS.md lists those that there are.';
+    const message = `There is no operator ${JSON.stringify(operator)} in this protocol. ${hint}`;
     return checker.report('unknown_operator', message, { node: id, path: operator, nearest: near });
   }
   const least = facts.needs ?? (facts.variadic ? 1 : facts.inputs.length);
@@ -104,7 +105,7 @@ function operatorType(
     return checker.report(
       'bad_attribute',
       `${attribute} of ${operator} is ${String(attributes[attribute])}: no dtype that it may give.`,
-      { node: id, path: `${operator}.${attribute}` },
+      { node: id, path: `${operator}.${attribute}`, got: String(attributes[attribute]) },
     );
   }
   const shapes = operatorShapes(checker, node, id, facts, inputs);
@@ -131,7 +132,7 @@ function operandTypes(
     const allowed = inputDtypes(facts, position, bound);
     if (!allowed.includes(dtype)) {
       const wanted = allowed.join(' or ');
-      const message = `Input ${position} of ${operator} must be ${wanted}, not ${dtype}. Nothing is cast by itself.`;
+      const message = `Input ${position} of ${operator} must be ${wanted}, not ${dtype}. Nothing is cast by itself: use Cast.`;
       checker.report('wrong_dtype', message, { node: id, path: operator, wanted, got: dtype });
       return undefined;
     }
@@ -175,21 +176,31 @@ function operatorShapes(
 
 function reportAttribute(
   checker: GraphChecker,
-  { operator }: NodeOf<'operator'>,
+  { operator, attributes = {} }: NodeOf<'operator'>,
   node: number,
   { attribute, wanted }: { readonly attribute: string; readonly wanted: string | undefined },
 ): NodeType {
   if (wanted) {
-    const message = `${operator} wants its attribute ${attribute} as ${wanted}.`;
-    return checker.report('bad_attribute', message, { node, path: `${operator}.${attribute}`, wanted });
+    const got = Object.hasOwn(attributes, attribute) ? shown(attributes[attribute]) : 'none';
+    const message = `${operator} wants its attribute ${attribute} as ${wanted}, not ${got}.`;
+    const facts = { path: `${operator}.${attribute}`, wanted, got };
+    return checker.report('bad_attribute', message, { node, ...facts });
   }
-  const near = nearest(attribute, Object.keys(operatorFacts(operator)?.attributes ?? {}));
-  const message = `${operator} has no attribute ${JSON.stringify(attribute)}.${near ? ` Did you mean ${near}?` : ''}`;
+  const known = Object.keys(operatorFacts(operator)?.attributes ?? {});
+  const near = nearest(attribute, known);
+  const has = known.length === 0 ? 'none' : known.join(', ');
+  const hint = near ? `Did you mean ${near}?` : `It has ${has}; what else it takes are inputs.`;
+  const message = `${operator} has no attribute ${JSON.stringify(attribute)}. ${hint}`;
   return checker.report('unknown_attribute', message, {
     node,
     path: `${operator}.${attribute}`,
     nearest: near,
   });
+}
+
+/** What came, cut short; it may be anything. */
+function shown(value: unknown): string {
+  return (typeof value === 'string' ? `"${value}"` : `${value}`).slice(0, 100);
 }
 
 function checkMember(checker: GraphChecker, node: NodeOf<'member'>, id: number): NodeType {
@@ -199,9 +210,11 @@ function checkMember(checker: GraphChecker, node: NodeOf<'member'>, id: number):
   const member = type.kind === 'tuple' ? type.members[node.index] : undefined;
   if (member) return member;
   const got = type.kind === 'tuple' ? `a tuple of ${type.members.length}` : 'one tensor';
+  const wanted = type.kind === 'tuple' ? `0 to ${type.members.length - 1}` : '0';
   return checker.report('not_a_tuple', `There is no member ${node.index}: the value is ${got}.`, {
     node: id,
-    got,
+    wanted,
+    got: String(node.index),
   });
 }
 
@@ -221,7 +234,7 @@ function checkApply(checker: GraphChecker, node: NodeOf<'apply'>, id: number): N
   if (!operand) return UNKNOWN;
   const { dtype } = operand;
   if (dtype !== input.dtype) {
-    const message = `${node.module} takes ${input.dtype}, not ${dtype}.`;
+    const message = `${node.module || 'The model'} takes ${input.dtype}, not ${dtype}. Nothing is cast by itself.`;
     return checker.report('wrong_dtype', message, {
       node: id,
       path: node.module,

@@ -1,8 +1,9 @@
 /** Checks of what changes the pass: writes and skips, as far as dtypes and dims tell before anything runs. */
 import type { GraphChecker } from './check.ts';
-import { type AxisIndices, type AxisRange, describePlace, type NodeOf, type Selection } from './graph.ts';
-import { isLater, laterOf, NEVER } from './hook-time.ts';
+import { describePlace, type NodeOf, operandsOf, placeOf } from './graph.ts';
+import { type HookTime, isLater, laterOf, NEVER } from './hook-time.ts';
 import { NONE, type NodeType, type TensorType } from './node-type.ts';
+import { selectionFaults } from './selection-faults.ts';
 import { broadcastsTo, type Dims, describeDims, unify } from './shapes/dim.ts';
 import { selected } from './shapes/selection.ts';
 import { plural } from './words.ts';
@@ -20,7 +21,12 @@ export function checkWrite(checker: GraphChecker, node: NodeOf<'write'>, id: num
     );
   }
   if (type.kind !== 'tensor') return NONE;
-  if (selection) checkSelection(checker, node, selection, type.dims ?? [], id);
+  for (const { message, ...facts } of selection ? selectionFaults(selection, type.dims ?? []) : [])
+    checker.report('bad_selection', `In the selection of ${describePlace(place)}, ${message}.`, {
+      node: id,
+      path,
+      ...facts,
+    });
   const dims = selection && type.dims ? selected(selection, type.dims) : type.dims;
   checkMask(checker, node, dims, id);
   const value = checker.tensorOperand(node.value, id, 'The written value');
@@ -33,8 +39,10 @@ export function checkWrite(checker: GraphChecker, node: NodeOf<'write'>, id: num
   const time = rank === undefined ? undefined : checker.timeAt(place, rank);
   if (time && isLater(written, time)) {
     const what = written.step > time.step ? 'step' : written.rank > time.rank ? 'module' : 'invoke';
-    const message = `The value written to ${describePlace(place)} comes from a later ${what}, so it can’t exist in time.`;
-    checker.report('write_order', message, { node: id, path });
+    const got = comesFrom(checker, id, written);
+    const from = got === undefined ? `a later ${what}` : `${got}, which is of a later ${what}`;
+    const message = `The value written to ${describePlace(place)} comes from ${from}, so it can’t exist in time.`;
+    checker.report('write_order', message, { node: id, path, got });
   }
   return NONE;
 }
@@ -62,10 +70,12 @@ export function checkSkip(checker: GraphChecker, node: NodeOf<'skip'>, id: numbe
       written.step > time.step
         ? 'a later step'
         : written.rank > begins
-          ? 'inside it or later'
+          ? 'a place inside it or later'
           : 'a later invoke';
-    const message = `The value that stands for ${path} comes from ${what}, so it can’t exist when the module is skipped. Use one from before, such as ${path}.input.`;
-    checker.report('write_order', message, at);
+    const got = comesFrom(checker, id, written);
+    const from = got === undefined ? what : `${got}, which is of ${what}`;
+    const message = `The value that stands for ${path} comes from ${from}, so it can’t exist when the module is skipped. Use one from before, such as ${path}.input.`;
+    checker.report('write_order', message, { ...at, got });
   }
   const given = checker.typeOf(node.value);
   if (given.kind === 'tuple' && given.members.length !== module.outputs.length) {
@@ -96,7 +106,7 @@ function checkFit(
   at: { readonly node: number; readonly path: string },
 ): void {
   if (written.dtype !== place.dtype) {
-    const message = `${where} is ${place.dtype}; the written value is ${written.dtype}.`;
+    const message = `${where} is ${place.dtype}; the written value is ${written.dtype}. Nothing is cast by itself: Cast it to ${place.dtype}.`;
     checker.report('wrong_dtype', message, { ...at, wanted: place.dtype, got: written.dtype });
     return;
   }
@@ -134,47 +144,19 @@ function checkMask(
   checker.report('wrong_dims', message, { ...at, wanted, got });
 }
 
-/** What the description's dims tell of a selection; named axes are known only when the model runs. */
-function checkSelection(
-  checker: GraphChecker,
-  { place }: NodeOf<'write'>,
-  selection: Selection,
-  dims: Dims,
-  node: number,
-): void {
-  const refuse = (what: string, wanted: string, got: string): NodeType =>
-    checker.report('bad_selection', `In the selection of ${describePlace(place)}, ${what}.`, {
-      node,
-      path: place.module,
-      wanted,
-      got,
-    });
-  // No dims is a scalar, or a rank that the exporter did not write down.
-  if (dims.length > 0 && selection.length > dims.length) {
-    const wanted = `at most ${dims.length}`;
-    refuse(
-      `there are more entries than its ${plural(dims.length, 'axis', 'axes')}`,
-      wanted,
-      `${selection.length}`,
-    );
+/** The place that an operand of a node was read at, at that time. */
+function comesFrom(checker: GraphChecker, node: number, time: HookTime): string | undefined {
+  const seen = new Set<number>();
+  const open = [node];
+  for (let id = open.pop(); id !== undefined; id = open.pop()) {
+    const at = checker.nodeOf(id);
+    if (!at || seen.has(id)) continue;
+    seen.add(id);
+    const place = placeOf(at);
+    const { step, rank, invoke } = checker.timeOf(id);
+    const isFrom = step === time.step && rank === time.rank && invoke === time.invoke;
+    if (id !== node && place && at.kind === 'read' && isFrom) return describePlace(place);
+    open.push(...operandsOf(at));
   }
-  for (const [axis, entry] of selection.entries()) {
-    const dim = dims[axis];
-    if (isRange(entry)) {
-      if (entry.step === 0) refuse(`axis ${axis} has step 0`, 'a step that is not 0', '0');
-      continue;
-    }
-    if (typeof dim !== 'number') continue;
-    const indices = typeof entry === 'number' ? [entry] : entry.indices;
-    const outside = indices.find((index) => index >= dim || index < -dim);
-    if (outside === undefined) continue;
-    refuse(
-      `axis ${axis} has ${plural(dim, 'index', 'indices')}, so no ${outside}`,
-      `${-dim} to ${dim - 1}`,
-      `${outside}`,
-    );
-  }
+  return undefined;
 }
-
-const isRange = (entry: number | AxisRange | AxisIndices): entry is AxisRange =>
-  typeof entry !== 'number' && !('indices' in entry);

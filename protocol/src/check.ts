@@ -142,8 +142,10 @@ export class GraphChecker {
     );
     this.#steps.push(joined.steps);
     if (!joined.fault) return;
-    const path = 'place' in node ? node.place.module : undefined;
-    this.report(joined.fault.code, `Node ${id}: ${joined.fault.message}`, { node: id, path });
+    const { code, message, wanted, got } = joined.fault;
+    const path = 'place' in node ? node.place.module : 'operator' in node ? node.operator : undefined;
+    const what = path === undefined ? `Node ${id} (${node.kind})` : path;
+    this.report(code, `${what}: ${message}`, { node: id, path, wanted, got });
   }
 
   #check(node: GraphNode, operands: readonly number[], id: number): NodeType {
@@ -186,6 +188,10 @@ export class GraphChecker {
     return this.#types[node] ?? UNKNOWN;
   }
 
+  nodeOf(node: number): GraphNode | undefined {
+    return this.#nodes[node];
+  }
+
   timeOf(node: number): HookTime {
     return this.#times[node] ?? NEVER;
   }
@@ -211,15 +217,17 @@ export class GraphChecker {
     const module = this.index.modules.get(path);
     if (module) return module;
     if (this.index.isContainer(path)) {
+      const first = this.index.firstInside(path);
       this.report(
         'no_hook',
-        `${path} holds modules but is none itself, so nothing can be read or written there.`,
-        { node, path },
+        `${path} holds modules but is none itself, so nothing can be read or written there. Take one of them${first === undefined ? '' : `, such as ${first}`}.`,
+        { node, path, nearest: first },
       );
       return undefined;
     }
     const near = this.index.nearestModule(path);
-    this.report('unknown_module', this.index.noModule(path, near), { node, path, nearest: near });
+    const { message, nearest } = this.index.noModule(path, near);
+    this.report('unknown_module', message, { node, path, nearest });
     return undefined;
   }
 
@@ -294,7 +302,7 @@ export class GraphChecker {
     const before = this.#bytes;
     this.#bytes += leastBytes(type);
     if (before > most || this.#bytes <= most) return;
-    const message = `${what} would give ${leastBytes(type)} bytes; the results of a run’s operators may take ${most}, and ${before} are taken.`;
+    const message = `${what} would give ${leastBytes(type)} bytes; the results of a run’s operators may take ${most}, and ${before} are taken. Slice or reduce first.`;
     this.report('too_much_memory', message, {
       node,
       path: what,
@@ -308,27 +316,26 @@ export class GraphChecker {
     const type = this.typeOf(operand);
     if (type.kind === 'tensor') return type;
     if (type.kind === 'tuple') {
+      const at = this.#nodes[operand];
+      const place = at?.kind === 'read' ? at.place : undefined;
+      const which = place ? `${role}, ${describePlace(place)},` : role;
       this.report(
         'tuple_value',
-        `${role} is a tuple of ${plural(type.members.length, 'value')}, and a tensor is wanted. Use [0] for the one that flows on.`,
-        { node, path: this.#pathOf(operand), wanted: 'a tensor', got: 'a tuple' },
+        `${which} is a tuple of ${plural(type.members.length, 'value')}, and a tensor is wanted. Use ${place ? describePlace(place) : ''}[0] for the one that flows on.`,
+        { node, path: place?.module, wanted: 'a tensor', got: 'a tuple' },
       );
     }
     return undefined;
   }
 
-  #pathOf(node: number): string | undefined {
-    const at = this.#nodes[node];
-    return at?.kind === 'read' ? at.place.module : undefined;
-  }
-
   #checkReference(operand: number, node: number): void {
     if (operand < node && this.typeOf(operand).kind !== 'none') return;
+    const facts = { node, wanted: 'an earlier node that has a value', got: `node ${operand}` };
     const why =
       operand < node
         ? `node ${operand} (${this.#nodes[operand]?.kind}) has no value`
         : `node ${operand} does not come before it`;
-    this.report('bad_reference', `Node ${node} refers to node ${operand}, but ${why}.`, { node });
+    this.report('bad_reference', `Node ${node} refers to node ${operand}, but ${why}.`, facts);
   }
 
   /** Saves that are certainly past the limit, which is of all traces of a run together. */

@@ -132,11 +132,15 @@ function bodyOf(code: z.ZodMiniType<ErrorCode>): z.ZodMiniType<ErrorBody> {
 /** An error thrown within this code base; `body` is what crosses the wire. */
 export class TracewireError extends Error {
   override readonly name: string = 'TracewireError';
-  readonly body: ErrorBody;
+  readonly #body: ErrorBody;
 
   constructor(body: ErrorBody, options?: ErrorOptions) {
     super(body.message, options);
-    this.body = body;
+    this.#body = body;
+  }
+
+  get body(): ErrorBody {
+    return this.#body;
   }
 
   get code(): ErrorCode {

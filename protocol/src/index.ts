@@ -12,6 +12,7 @@ export * from './model-index.ts';
 export { knownBytes, type NodeType, type TensorType } from './node-type.ts';
 export * from './operators.ts';
 export { describeOutputs, printTree, type TreeOptions } from './print-tree.ts';
+export { selectionFaults } from './selection-faults.ts';
 export { sha256Hex } from './sha256.ts';
 export { type Sizes, sizedDim, sizedDims, sizesOfPass } from './shapes/sized.ts';
 export * from './wire.ts';

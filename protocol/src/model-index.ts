@@ -39,18 +39,33 @@ export class ModelIndex {
     return this.#containers.has(path) && !this.modules.has(path);
   }
 
+  /** The first that stands directly in a list of modules. */
+  firstInside(path: string): string | undefined {
+    for (const module of this.modules.keys()) {
+      const [, name] = module.startsWith(`${path}.`) ? module.slice(path.length).split('.') : [];
+      if (name !== undefined) return `${path}.${name}`;
+    }
+    return undefined;
+  }
+
   nearestModule(path: string): string | undefined {
     return nearest(path, [...this.modules.keys(), ...this.#containers]);
   }
 
-  /** What to tell who asks for a module that isn't there. */
-  noModule(path: string, near: string | undefined): string {
+  /** What to tell who asks for a module that isn't there; of dropout no name is near. */
+  noModule(
+    path: string,
+    near: string | undefined,
+  ): { readonly message: string; readonly nearest: string | undefined } {
     const message = `${this.description.name} has no module ${JSON.stringify(path)}.`;
     const last = path.slice(path.lastIndexOf('.') + 1);
     if (/drop/i.test(last)) {
-      return `${message} Exporters leave dropout out, which outside of training gives on what it takes: use what comes before it.`;
+      const why =
+        'Exporters leave dropout out, which outside of training gives on what it takes: use what comes before it.';
+      return { message: `${message} ${why}`, nearest: undefined };
     }
-    return near === undefined ? message : `${message} Did you mean ${near}?`;
+    const hint = near === undefined ? 'model.print() shows those that there are.' : `Did you mean ${near}?`;
+    return { message: `${message} ${hint}`, nearest: near };
   }
 
   /** Whether the server's runtime has no kernel of an operator for a dtype that the table allows. */

@@ -6,7 +6,8 @@ import { distance } from 'fastest-levenshtein';
  */
 export function nearest(name: string, candidates: Iterable<string>): string | undefined {
   let best: string | undefined;
-  let bestDistance = Math.max(2, Math.floor(name.length * 0.4)) + 1;
+  // Something of the name must stay: of two letters, one.
+  let bestDistance = Math.min(name.length - 1, Math.max(2, Math.floor(name.length * 0.4))) + 1;
   const wanted = name.toLowerCase();
   for (const candidate of candidates) {
     if (candidate === '' || Math.abs(candidate.length - name.length) >= bestDistance) continue;

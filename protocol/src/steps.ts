@@ -46,7 +46,12 @@ function isList(steps: Steps): steps is readonly number[] {
 export interface Joined {
   /** Undefined where nothing of it is of any step, as with constants. */
   readonly steps: Steps | undefined;
-  readonly fault?: { readonly code: 'write_order' | 'bad_reference'; readonly message: string };
+  readonly fault?: {
+    readonly code: 'write_order' | 'bad_reference';
+    readonly message: string;
+    readonly wanted: string;
+    readonly got: string;
+  };
 }
 
 /**
@@ -80,12 +85,14 @@ function joinTwo(a: Steps, b: Steps, fixed: boolean): Joined {
   // Where what is written comes too late, the check of the write says so.
   if (one <= first || fixed) return { steps: several };
   const message = `a value of step ${one} doesn’t exist in step ${first}. Use it from step ${one} on.`;
-  return { steps: several, fault: { code: 'write_order', message } };
+  const facts = { wanted: `step ${one} on`, got: `step ${first}` };
+  return { steps: several, fault: { code: 'write_order', message, ...facts } };
 }
 
 function apart(a: Steps, b: Steps, steps: Steps): Joined {
   const message = `values of steps ${describeSteps(a)} and of steps ${describeSteps(b)} can’t be joined. Take both in the same steps, written alike.`;
-  return { steps, fault: { code: 'bad_reference', message } };
+  const facts = { wanted: `steps ${describeSteps(a)}`, got: `steps ${describeSteps(b)}` };
+  return { steps, fault: { code: 'bad_reference', message, ...facts } };
 }
 
 /** `3`, `1, 4`, `2 to 8 by 2`, as messages write them. */

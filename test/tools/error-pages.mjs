@@ -19,7 +19,8 @@ export function errorIndex() {
   return `# Errors
 
 Every error has a code; its page says what causes it and what helps. An error of a trace also has the line of your program, the
-location in the model, what was wanted and what came, and the nearest right name, where there is one.
+location in the model, what was wanted and what came, and the nearest right name, where there is one. Away from the
+repository \`npx tracewire explain CODE\` prints the page.
 This list is generated from \`protocol/src/error-table.ts\` (\`npm run docs:tables\`).
 
 | code | what it means |

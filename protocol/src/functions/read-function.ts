@@ -60,8 +60,11 @@ export function readFunction(bytes: Uint8Array, limits: FunctionLimits): ReadFun
 function bodyOf(fault: unknown): ErrorBody {
   if (fault instanceof FunctionFault) return fault.body;
   if (!(fault instanceof ProtoFault)) throw fault;
-  const path = fault.path || 'file';
-  return { code: 'bad_function', message: `${path}: ${fault.message}.`, path };
+  if (fault.path.includes('.'))
+    return { code: 'bad_function', message: `${fault.path}: ${fault.message}.`, path: fault.path };
+  const where = fault.path ? `in its field ${fault.path}, ` : '';
+  const message = `file: it is no ONNX model, or not all of one: ${where}${fault.message}.`;
+  return { code: 'bad_function', message, path: 'file', wanted: 'the bytes of a .onnx file' };
 }
 
 /** The graph of a file that is a model of our operator set and nothing else. */

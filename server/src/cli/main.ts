@@ -8,6 +8,7 @@ import { addCompletions } from './completions.ts';
 import { addConfig } from './config-command.ts';
 import { addConformance } from './conformance-command.ts';
 import { addDoctor } from './doctor-command.ts';
+import { addExplain } from './explain.ts';
 import { addKeys } from './keys.ts';
 import { addLens } from './lens.ts';
 import { addModels } from './models.ts';
@@ -35,6 +36,7 @@ const COMMANDS: readonly ((parent: Command) => void)[] = [
   addKeys,
   addConfig,
   addDoctor,
+  addExplain,
   addBench,
   addConformance,
   addCompletions,
@@ -60,7 +62,8 @@ function report(error: unknown): number {
     for (let { cause } = error.body; cause; cause = cause.cause) {
       process.stderr.write(`  because: ${cause.code}: ${cause.message}\n`);
     }
-    if (error.page) process.stderr.write(`  see ${error.page}\n`);
+    const { page } = error;
+    if (page) process.stderr.write(`  see ${page}, or: tracewire explain ${error.code}\n`);
     return error.code === 'bad_configuration' || error.code === 'unknown_option' ? USAGE : FAILURE;
   }
   process.stderr.write(`tracewire: ${error instanceof Error ? error.stack : String(error)}\n`);

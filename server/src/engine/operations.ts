@@ -290,7 +290,7 @@ function neededInside(
 function cannotApply(path: string, node: number, outer: string): TracewireError {
   return new TracewireError({
     code: 'cannot_apply',
-    message: `${path} can’t be run on a value alone: it also takes ${outer} from outside.`,
+    message: `${path} can’t be run on a value alone: it also takes ${outer} from outside. Apply a part that takes one value, or write the value to ${path}.input.`,
     node,
     path,
   });

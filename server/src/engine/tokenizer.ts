@@ -83,7 +83,8 @@ export class Tokenizer {
     if (wrong !== undefined) {
       throw new TracewireError({
         code: 'token_out_of_range',
-        message: `Token id ${wrong} is not in the vocabulary.`,
+        message: `There is no token ${wrong}: it is not in the tokenizer’s vocabulary.`,
+        wanted: 'ids of the vocabulary',
         got: String(wrong),
       });
     }

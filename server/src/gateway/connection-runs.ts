@@ -162,10 +162,14 @@ export class ConnectionRuns implements Follower {
     const { limits } = this.#gateway;
     const runs = this.#runs.followedBy(this);
     if (runs.filter((run) => !run.ended).length >= limits.runs) {
-      throw tooManyRuns(`${limits.runs} runs of this connection have not ended.`);
+      throw tooManyRuns(
+        `${limits.runs} runs of this connection have not ended; no more may be started. Await some of them.`,
+      );
     }
     if (limits.keyRuns !== undefined && this.#runs.unended >= limits.keyRuns) {
-      throw tooManyRuns(`${limits.keyRuns} runs of this key have not ended.`);
+      throw tooManyRuns(
+        `${limits.keyRuns} runs of this key have not ended; no more may be started. Await some of them.`,
+      );
     }
     // What detached ones hold has a bound of its own.
     const unread = runs.filter((run) => !run.detached);

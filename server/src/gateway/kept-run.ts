@@ -232,7 +232,7 @@ export class KeptRun {
     if (deadlineMs === undefined || deadlineMs > LONGEST_TIMER_MS) return;
     this.#deadline = setTimeout(() => {
       const message = `The run had not ended ${deadlineMs} ms after it was received.`;
-      this.expire({ code: 'deadline_exceeded', message });
+      this.expire({ code: 'deadline_exceeded', message, path: 'deadlineMs', wanted: `${deadlineMs} ms` });
     }, deadlineMs).unref();
   }
 

@@ -1,0 +1,50 @@
+/**
+ * Every error code as a user meets it: provoked from a script with the public client against a real server. The whole
+ * printed error is looked at: code, place, wanted and got, nearest name, the script's own line, and the page.
+ */
+import { fileURLToPath } from 'node:url';
+import { LanguageModel } from '@tracewire/client';
+import { ERROR_CODES } from '@tracewire/protocol';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { startServer, type TestServer } from './support/server.ts';
+import { ELSEWHERE } from './taught/elsewhere.ts';
+import { INPUTS } from './taught/inputs.ts';
+import { expectTaught, type Row, thrownBy } from './taught/row.ts';
+import { RUNNING } from './taught/running.ts';
+import { SERVERS } from './taught/servers.ts';
+import { TRACES } from './taught/traces.ts';
+
+let server: TestServer;
+let model: LanguageModel;
+beforeAll(async () => {
+  server = await startServer();
+  model = new LanguageModel('tiny-gpt2', { url: server.url });
+});
+afterAll(async () => {
+  await model.close();
+  await server.stop();
+});
+
+const TABLES: Readonly<Record<string, readonly Row[]>> = {
+  traces: TRACES,
+  inputs: INPUTS,
+  running: RUNNING,
+  servers: SERVERS,
+};
+
+describe.each(Object.entries(TABLES))('%s', (name, rows) => {
+  const file = fileURLToPath(new URL(`taught/${name}.ts`, import.meta.url));
+
+  it.each(rows.map((row) => [row.what, row.code, row] as const))('%s: %s', async (_what, _code, row) => {
+    const error = await thrownBy(() => row.provoke({ model, url: server.url }));
+    expectTaught(error, row, file);
+  });
+});
+
+it('each code is provoked here, or stands with the reason why a script can’t', () => {
+  const rows = Object.values(TABLES).flat();
+  const provoked = new Set<string>(rows.flatMap(({ code, cause }) => (cause ? [code, cause] : [code])));
+  const codes = Object.keys(ERROR_CODES);
+  expect(Object.keys(ELSEWHERE).filter((code) => provoked.has(code) || !codes.includes(code))).toEqual([]);
+  expect(codes.filter((code) => !provoked.has(code) && !Object.hasOwn(ELSEWHERE, code))).toEqual([]);
+});
