@@ -15,7 +15,7 @@ export interface LimitedServer {
 
 export async function startLimited(changed: Partial<Limits>): Promise<LimitedServer> {
   const limits = { ...DEFAULT_LIMITS, ...changed };
-  const { chunkBytes, savedBytes, intermediateBytes } = limits;
+  const { chunkBytes, savedBytes, intermediateBytes = DEFAULT_LIMITS.intermediateBytes } = limits;
   const config = {
     name: 'tiny-gpt2',
     folder: TINY_GPT2,

@@ -10,7 +10,7 @@ export const TRACES: readonly Row[] = [
     code: 'unknown_module',
     provoke: ({ model }) =>
       model.trace(PROMPT, (m) => {
-        m.transformer.h[0].atn.output.save(); // ✗
+        m.transformer.h[0].atn?.output.save(); // ✗
       }),
     facts: { path: 'transformer.h.0.atn', nearest: 'transformer.h.0.attn' },
     says: /Did you mean/,
@@ -150,7 +150,7 @@ export const TRACES: readonly Row[] = [
     code: 'bad_selection',
     provoke: ({ model }) =>
       model.trace(PROMPT, (m) => {
-        m.transformer.h[0].attn.c_proj.input.heads[4].set(0); // ✗
+        m.transformer.h[0].attn.c_proj.input.heads[4]?.set(0); // ✗
       }),
     facts: { path: 'transformer.h.0.attn.c_proj', wanted: '0 to 3', got: '4' },
     says: /heads/,
@@ -254,7 +254,7 @@ export const TRACES: readonly Row[] = [
     code: 'unknown_module',
     provoke: ({ model }) =>
       model.trace(PROMPT, (m) => {
-        m.transformer.drop.output.save(); // ✗
+        m.transformer.drop?.output.save(); // ✗
       }),
     facts: { path: 'transformer.drop' },
     says: /dropout/,
