@@ -40,16 +40,16 @@ function bash(program: Command): string {
   const top = [...program.commands.map((command) => command.name()), '--help', '--version'];
   return `# Completion of tracewire for bash.
 _tracewire() {
-  local current="\${COMP_WORDS[COMP_CWORD]}" path="" word words
-  for word in "\${COMP_WORDS[@]:1:COMP_CWORD-1}"; do
+  local current="\${COMP_WORDS[COMP_CWORD]}" typed="" word words
+  for word in "\${COMP_WORDS[@]:1:$((COMP_CWORD - 1))}"; do
     case "$word" in -*) break ;; esac
     case " ${commandsOf(program)
       .map(({ words }) => words.join('_'))
       .join(' ')} " in
-      *" \${path:+\${path// /_}_}$word "*) path="\${path:+$path }$word" ;;
+      *" \${typed:+\${typed// /_}_}$word "*) typed="\${typed:+$typed }$word" ;;
     esac
   done
-  case "$path" in
+  case "$typed" in
 ${cases.join('\n')}
     *) words="${top.join(' ')}" ;;
   esac
@@ -60,7 +60,7 @@ complete -F _tracewire tracewire
 `;
 }
 
-/** zsh runs bash's, as its manual says. */
+/** zsh runs bash's, as its manual says; there `path` would be the PATH, and a length without $(( )) a modifier. */
 function zsh(program: Command): string {
   return `autoload -U +X compinit && compinit -u\nautoload -U +X bashcompinit && bashcompinit\n${bash(program)}`;
 }

@@ -3,6 +3,8 @@ import { spawnSync } from 'node:child_process';
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { ERROR_CODES } from '@tracewire/protocol';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { runCli } from '../../../test/support/server.ts';
 
@@ -37,10 +39,45 @@ it.each([
   [['completions', 'tcsh'], 'bash, zsh, fish'],
   [['trace'], '--prompt'],
   [['tree', 'a', 'b'], 'too many arguments'],
+  [['explain', 'unkown_module:'], 'Did you mean unknown_module?'],
 ])('refuses %j with exit code 2', async (args, message) => {
   const { code, stdout, stderr } = await runCli(...args);
   expect([code, stdout]).toEqual([2, '']);
   expect(stderr).toContain(message);
+});
+
+it('each command, and each of its own, refuses a misspelt flag with the nearest right one', async () => {
+  const own = ['make', 'list', 'revoke'].map((name) => ['keys', name]);
+  const all = [...names.filter((name) => name !== 'keys').map((name) => [name]), ...own];
+  for (const words of all) {
+    const { code, stdout, stderr } = await runCli(...words, '--hepl');
+    expect([words, code, stdout]).toEqual([words, 2, '']);
+    expect(stderr, words.join(' ')).toContain("unknown option '--hepl'");
+    expect(stderr, words.join(' ')).toContain('Did you mean --help?');
+  }
+});
+
+it('each command that wants an argument says which', async () => {
+  for (const [words, argument] of [
+    [['pull'], 'repository'],
+    [['completions'], 'shell'],
+    [['keys', 'make'], 'name'],
+    [['keys', 'revoke'], 'key'],
+  ] as const) {
+    const { code, stdout, stderr } = await runCli(...words);
+    expect([words, code, stdout]).toEqual([words, 2, '']);
+    expect(stderr).toContain(`missing required argument '${argument}'`);
+  }
+});
+
+it('an error’s page is printed from the package, by its code', async () => {
+  const { code, stdout } = await runCli('explain', 'unknown_module', 'bad_frame:');
+  expect([code, stdout.match(/^# .*$/gm)]).toEqual([0, ['# unknown_module', '# bad_frame']]);
+  expect(stdout).toContain('## Fix');
+  expect(stdout).toContain('(docs/PROTOCOL.md, sections 1.1 and 1.2)');
+  const all = JSON.parse((await runCli('explain', '--json')).stdout) as { code: string; page: string }[];
+  expect(all.map((entry) => entry.code)).toEqual(Object.keys(ERROR_CODES));
+  for (const entry of all) expect(entry.page).toContain(`# ${entry.code}\n`);
 });
 
 describe('tracewire completions', () => {
@@ -67,5 +104,32 @@ describe('tracewire completions', () => {
     const { code, stdout } = await runCli('completions', shell);
     expect(code).toBe(0);
     for (const name of names) expect(stdout).toContain(name);
+  });
+
+  const LINES = ['tracewire stat', 'tracewire trace --sto', 'tracewire keys r', 'tracewire keys make --e'];
+  const COMPLETED = ['status', '--stop', 'revoke', '--expires'];
+  const has = (shell: string): boolean => spawnSync(shell, ['--version']).status === 0;
+  const saved = async (shell: string): Promise<string> => {
+    const script = join(folder, `completion.${shell}`);
+    writeFileSync(script, (await runCli('completions', shell)).stdout);
+    return script;
+  };
+
+  it.skipIf(!has('zsh'))('completes in a real zsh, as one types', async () => {
+    const typist = fileURLToPath(new URL('testing/type-in-zsh.zsh', import.meta.url));
+    const { stdout } = spawnSync('zsh', ['-f', typist, await saved('zsh'), ...LINES], { encoding: 'utf8' });
+    const shown = stdout.split(/^== .*\n/m).slice(1);
+    expect(shown).toHaveLength(LINES.length);
+    for (const [index, word] of COMPLETED.entries()) expect(shown[index]).toContain(word);
+  });
+
+  it.skipIf(!has('fish'))('completes in a real fish, with what each is for', async () => {
+    const script = await saved('fish');
+    for (const [index, word] of COMPLETED.entries()) {
+      const code = `source '${script}'; complete -C '${LINES[index]}'`;
+      const { stdout, stderr } = spawnSync('fish', ['--no-config', '-c', code], { encoding: 'utf8' });
+      expect(stderr).toBe('');
+      expect(stdout.trimEnd().split('\n')).toEqual([expect.stringMatching(new RegExp(`^${word}\\t.+`))]);
+    }
   });
 });
