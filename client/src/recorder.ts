@@ -401,7 +401,7 @@ export class Recorder {
   /** Nodes count with those of the functions that are called, and in a session with those of all its traces. */
   get #count(): number {
     const inside = this.#nodes.map((node) =>
-      node.kind === 'call' ? (this.#functions.get(node.function)?.read.body.nodes.length ?? 0) : 0,
+      node.kind === 'call' ? (this.#functions.get(node.function)?.read?.body?.nodes.length ?? 0) : 0,
     );
     return inside.reduce((sum, count) => sum + count, this.#nodes.length);
   }
