@@ -216,14 +216,14 @@ describe('what is refused', () => {
     [
       'a step beyond the last',
       (m) => m.iter(4).lm_head.output.save(),
-      /Step 4 can’t come.*the last step is 3/,
+      /step 4 can’t come.*the last step is 3/,
     ],
     ['a negative step', (m) => m.iter(-1).lm_head.output.save(), /whole number from 0 on, not -1/],
     ['what is no step', (m) => m.iter('1' as never).lm_head.output.save(), /a list of steps, or/],
     [
       'a value of a later step',
       (m) => m.lm_head.output.set(m.iter(1).lm_head.output),
-      /comes from a later step/,
+      /which is of a later step/,
     ],
     [
       'values of steps that aren’t the same',

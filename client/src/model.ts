@@ -1,12 +1,7 @@
 /// <reference lib="esnext.disposable" preserve="true" />
 /** The model as users hold it: where its engine is, and what can be asked of it. Nothing global, nothing mutable. */
-import {
-  type Generate,
-  type ModelDescription,
-  type ModelIndex,
-  TracewireError,
-  type Welcome,
-} from '@tracewire/protocol';
+import type { Generate, ModelDescription, ModelIndex, Welcome } from '@tracewire/protocol';
+import { TracewireError } from '@tracewire/protocol/wire';
 import { abortable } from './abort.ts';
 import { toArguments, toFunction } from './arguments.ts';
 import type { Batch } from './batch.ts';

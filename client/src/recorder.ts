@@ -414,7 +414,16 @@ export class Recorder {
     const what = before > 0 ? 'The session has' : 'The trace has';
     const message = `${what} ${count} nodes; this server takes at most ${most}. Run it in parts: several traces.`;
     const node = Math.max(0, Math.min(most - before, this.#nodes.length - 1));
-    return [{ code: 'bad_message', message, node, wanted: `at most ${most}`, got: String(count) }];
+    return [
+      {
+        code: 'bad_message',
+        message,
+        node,
+        path: 'graph.nodes',
+        wanted: `at most ${most}`,
+        got: String(count),
+      },
+    ];
   }
 
   /** Ends the recording: placeholders are of no more use. */
