@@ -3,7 +3,7 @@ import type { Batch } from './batch.ts';
 import { localError } from './errors.ts';
 import { isFeeds, type TraceInput, toInput } from './input.ts';
 import { type SessionOptions, TRACE_OPTIONS } from './model-options.ts';
-import { checkOptions, describe, type OptionRule } from './options.ts';
+import { checkOptions, describe, isPlainObject, type OptionRule } from './options.ts';
 import type { Prompts } from './record.ts';
 import type { Trace } from './trace-context.ts';
 
@@ -31,10 +31,6 @@ export function toArguments<T>(
 }
 
 const hasOwn = (value: unknown, name: string): boolean => Object.hasOwn(value as object, name);
-
-function isPlainObject(value: unknown): boolean {
-  return typeof value === 'object' && value !== null && Object.getPrototypeOf(value) === Object.prototype;
-}
 
 /** `(fn)` or `(options, fn)`. */
 export function toFunction<T, M = Trace & Batch>(

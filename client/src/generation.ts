@@ -4,7 +4,7 @@ import type { GenerationBatch } from './batch.ts';
 import { localError } from './errors.ts';
 import { type StartInput, type TraceInput, toInput } from './input.ts';
 import type { GenerateOptions } from './model-options.ts';
-import { aList, aNumber, checkOptions, describe, type OptionRule } from './options.ts';
+import { aList, aNumber, checkOptions, describe, isPlainObject, type OptionRule } from './options.ts';
 import type { GeneratedToken } from './run.ts';
 import type { Slot } from './saved.ts';
 import type { StepTrace } from './step-api.ts';
@@ -160,7 +160,8 @@ export interface Generating<T> {
 
 /** Sorts out what `generate` is given, from the first on. Throws `misuse` and `bad_input`. */
 export function toGenerating<T>([first, second, third]: readonly unknown[]): Generating<T> {
-  const isBatch = typeof first === 'function' || (typeof second === 'function' && isOptions(first));
+  // Feeds, which look like options, are no prompt of a generation.
+  const isBatch = typeof first === 'function' || (typeof second === 'function' && isPlainObject(first));
   const withOptions = typeof first === 'function' ? [{}, first] : [first, second];
   const [options = {}, fn] = isBatch ? withOptions : [second, third];
   return {
@@ -168,11 +169,6 @@ export function toGenerating<T>([first, second, third]: readonly unknown[]): Gen
     options: options as GenerateOptions,
     fn: checkedFunction(fn as Generating<T>['fn'] | undefined),
   };
-}
-
-/** Options: feeds, which look like them, are no prompt of a generation. */
-function isOptions(first: unknown): boolean {
-  return typeof first === 'object' && first !== null && Object.getPrototypeOf(first) === Object.prototype;
 }
 
 /** A generation from several prompts. */

@@ -10,6 +10,7 @@ import { LanguageModel, type SavedValue, Tensor } from '@tracewire/client';
 import type { TensorData } from '@tracewire/protocol';
 import { relativeError } from '../../server/src/engine/testing/graphs.ts';
 import { type BareModel, loadBare } from '../bench/bare.ts';
+import { REST } from '../bench/setting.ts';
 import { Random } from '../support/random.ts';
 import { makeKey } from '../support/server.ts';
 import { probedServer, type Sample } from './probed-server.ts';
@@ -56,9 +57,6 @@ const FLOAT_ERROR = 1e-4;
 
 /** Bare passes of each piece of work before a stage and after it, for a machine is not as fast at any time. */
 const BARE_ROUNDS = 3;
-/** Milliseconds after which the bare runtime's threads have ceased to spin. */
-const BARE_REST = 100;
-
 /** The result that each piece of work has by itself. */
 type Alone = ReadonlyMap<Work, readonly SavedValue[]>;
 
@@ -110,7 +108,7 @@ async function runBare(bare: BareModel, work: readonly Work[], times: Map<Work, 
       times.set(piece, [...(times.get(piece) ?? []), performance.now() - begun]);
     }
   }
-  await sleep(BARE_REST);
+  await sleep(REST);
 }
 
 interface Load extends Omit<Stage, 'runs' | 'runsPerSecond' | 'ratio'> {
