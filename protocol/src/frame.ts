@@ -93,7 +93,10 @@ function packable(value: unknown): unknown {
   if (Array.isArray(value)) return value.map(packable);
   if (typeof value !== 'object' || value === null) return value;
   const copy: Record<string, unknown> = {};
-  for (const [key, field] of Object.entries(value)) if (field !== undefined) copy[key] = packable(field);
+  for (const key of Object.keys(value)) {
+    const field = (value as Record<string, unknown>)[key];
+    if (field !== undefined) copy[key] = packable(field);
+  }
   return copy;
 }
 

@@ -1,7 +1,7 @@
 /**
  * Reads a msgpack header byte by byte before the decoder sees it, and refuses what the decoder would let
  * through or choke on: extensions, records, duplicate keys, bad UTF-8, deep nesting, floods of values.
- * Allocates nothing but the key sets of the maps that are open. PROTOCOL.md, section 1.2.
+ * Allocates nothing but the keys of the maps that are open. PROTOCOL.md, section 1.2.
  */
 
 /** Deep nesting overflows a recursive decoder's stack. */
@@ -67,10 +67,7 @@ class Scanner {
     if (tag <= 0x7f || tag >= 0xe0) return;
     if (tag <= 0x8f) return this.#map(tag & 0x0f, depth);
     if (tag <= 0x9f) return this.#array(tag & 0x0f, depth);
-    if (tag <= 0xbf) {
-      this.#string(tag & 0x1f, this.at - 1);
-      return;
-    }
+    if (tag <= 0xbf) return this.#string(tag & 0x1f, this.at - 1);
     this.#tagged(tag, depth);
   }
 
@@ -99,8 +96,7 @@ class Scanner {
       case 0xd9:
       case 0xda:
       case 0xdb:
-        this.#longString(tag);
-        return;
+        return this.#longString(tag);
       case 0xdc:
       case 0xdd:
         return this.#array(this.#take(tag === 0xdc ? 2 : 4), depth);
@@ -113,9 +109,14 @@ class Scanner {
     }
   }
 
-  #longString(tag: number): string {
+  #longString(tag: number): void {
     const start = this.at - 1;
-    return this.#string(this.#take(1 << (tag - 0xd9)), start);
+    this.#string(this.#length(tag), start);
+  }
+
+  /** How many bytes a string has whose tag doesn't say it. */
+  #length(tag: number): number {
+    return this.#take(1 << (tag - 0xd9));
   }
 
   /** An unsigned big-endian number of 1, 2 or 4 bytes. */
@@ -140,12 +141,24 @@ class Scanner {
       this.refuse('an integer beyond 2^53 − 1');
   }
 
-  #string(length: number, tag: number): string {
+  /** `tag` is where the string's tag stands. Its text is of no interest but for a mark in front. */
+  #string(length: number, tag: number): void {
     const start = this.at;
     this.#skip(length);
+    if (!this.#isAscii(start)) this.#text(start, tag);
+  }
+
+  #text(start: number, tag: number): string {
     const text = this.#utf8(start);
-    if (length > 64 && text.startsWith('\uFEFF')) this.marked.push({ tag, start, end: this.at });
+    if (this.at - start > 64 && text.startsWith('\uFEFF')) this.marked.push({ tag, start, end: this.at });
     return text;
+  }
+
+  /** Most strings are, and need no decoder to be found sound. */
+  #isAscii(start: number): boolean {
+    const bytes = this.#bytes;
+    for (let at = start; at < this.at; at++) if ((bytes[at] ?? 0) > 0x7f) return false;
+    return true;
   }
 
   #utf8(start: number): string {
@@ -165,11 +178,11 @@ class Scanner {
   #map(length: number, depth: number): void {
     this.#mustFit(length * 2);
     if (length > MAX_FIELDS) this.refuse(`a map of ${length} fields, ${MAX_FIELDS} allowed,`);
-    const keys = new Set<string>();
+    const keys: string[] = [];
     for (let i = 0; i < length; i++) {
       const key = this.#key();
-      if (keys.has(key)) this.refuse(`the key ${JSON.stringify(key)} twice in a map`);
-      keys.add(key);
+      if (keys.includes(key)) this.refuse(`the key ${JSON.stringify(key)} twice in a map`);
+      keys.push(key);
       this.value(depth + 1);
     }
   }
@@ -181,13 +194,22 @@ class Scanner {
   }
 
   #key(): string {
-    const start = this.at;
+    const began = this.at;
     const tag = this.#take(1);
-    let key: string;
-    if (tag >= 0xa0 && tag <= 0xbf) key = this.#string(tag & 0x1f, start);
-    else if (tag >= 0xd9 && tag <= 0xdb) key = this.#longString(tag);
-    else return this.refuse('a map key that is not a string');
+    const isShort = tag >= 0xa0 && tag <= 0xbf;
+    if (!isShort && !(tag >= 0xd9 && tag <= 0xdb)) return this.refuse('a map key that is not a string');
+    const length = isShort ? tag & 0x1f : this.#length(tag);
+    const start = this.at;
+    this.#skip(length);
+    const key = isShort && this.#isAscii(start) ? this.#ascii(start) : this.#text(start, began);
     if (REFUSED_KEYS.has(key)) this.refuse(`the key ${JSON.stringify(key)}`);
     return key;
+  }
+
+  /** Letter by letter, for the few of a key; a decoder takes longer to begin. */
+  #ascii(start: number): string {
+    let text = '';
+    for (let at = start; at < this.at; at++) text += String.fromCharCode(this.#bytes[at] ?? 0);
+    return text;
   }
 }
