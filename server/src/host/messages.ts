@@ -6,8 +6,8 @@
 import {
   errorBody,
   explanation,
+  type Graph,
   generate,
-  graph,
   modelDescription,
   report,
   traceReport,
@@ -15,6 +15,8 @@ import {
 } from '@tracewire/protocol';
 import * as z from 'zod/mini';
 
+/** The gateway has checked it against its schema, which takes as long as all else that a host does to read a run. */
+const graph = z.custom<Graph>();
 const uint = z.int().check(z.gte(0));
 const run = z.string();
 /** In a generation, and only there. */
