@@ -262,7 +262,7 @@ describe('a wrong edit', () => {
     expect(error.message).toContain('in the first step alone');
   });
 
-  it('that was broken as JSON is refused at once, with what is wrong', async () => {
+  it('that is no JSON of edits is refused at once, and a broken one by the first trace at the line that took it', async () => {
     const good = await model.edit(steer).exportEdits();
     const [edit] = good.edits;
     const nodes = edit?.nodes as readonly Record<string, unknown>[];
@@ -276,21 +276,31 @@ describe('a wrong edit', () => {
       }
       throw new Error('It was taken.');
     };
-    const broken = (change: object): string => refused({ ...good, edits: [{ ...edit, ...change }] });
+    const broken = async (change: object): Promise<string> => {
+      const data = { ...good, edits: [{ ...edit, ...change }] } as EditsData;
+      const line = here();
+      const error = await failure(logitsOf(model.edit(data)));
+      expect(codes(error)).toEqual(['bad_input']);
+      expect(lines(error, line)).toEqual([1]);
+      return error.message;
+    };
     for (const nothing of [null, undefined, 3, 'edits', [], {}]) refused(nothing);
     expect(refused({ ...good, version: 2 })).toContain('no data of edits');
     expect(refused({ ...good, edits: [null] })).toContain('Edit 0 should be an object');
-    expect(broken({ payload: '*' })).toContain('no base64');
-    expect(broken({ payload: '' })).toContain('at most 0 bytes of payload');
-    expect(broken({ payload: `${edit?.payload}AAAA` })).toContain('Edit 0 is broken');
-    expect(broken({ nodes: 'none' })).toContain('graph.nodes');
-    expect(broken({ nodes: [{ kind: 'import', name: 'fs' }] })).toContain('graph.nodes.0.kind');
+    expect(refused({ ...good, edits: [{ ...edit, payload: '*' }] })).toContain('no base64');
+    expect(await broken({ payload: '' })).toContain('at most 0 bytes of payload');
+    expect(refused({ ...good, edits: [{ ...edit, payload: `${edit?.payload}AAAA` }] })).toContain(
+      'Edit 0 is broken',
+    );
+    expect(await broken({ payload: `AAAA${edit?.payload}` })).toContain('Edit 0 is broken');
+    expect(await broken({ nodes: 'none' })).toContain('graph.nodes');
+    expect(await broken({ nodes: [{ kind: 'import', name: 'fs' }] })).toContain('graph.nodes.0.kind');
     const moved = (own: object) =>
       nodes.map((node) =>
         'place' in node ? { ...node, place: { ...(node['place'] as object), ...own } } : node,
       );
-    expect(broken({ nodes: moved({ steps: 1 }) })).toContain('every prompt and step');
-    expect(broken({ nodes: moved({ invoke: 1 }) })).toContain('every prompt and step');
+    expect(await broken({ nodes: moved({ steps: 1 }) })).toContain('every prompt and step');
+    expect(await broken({ nodes: moved({ invoke: 1 }) })).toContain('every prompt and step');
   });
 
   it('that goes round in a circle, or fits another model, is told by the trace at the line that took it', async () => {

@@ -1,5 +1,5 @@
 /** Waiting that an AbortSignal ends at once. */
-import { TracewireError } from '@tracewire/protocol/wire';
+import { TracewireError } from '@tracewire/protocol/core';
 
 /** The promise's outcome, or a rejection with `cancelled` as soon as the signal is aborted. */
 export async function abortable<T>(promise: Promise<T>, signal: AbortSignal | undefined): Promise<T> {

@@ -1,7 +1,8 @@
 /** A model's way to one engine, remote or local: opened on first use, opened again on the next use after a loss. */
-import { TracewireError } from '@tracewire/protocol/wire';
+import { TracewireError } from '@tracewire/protocol/core';
 import type { ClientTransport } from './connection.ts';
-import { Conversation } from './conversation.ts';
+import type { Conversation } from './conversation.ts';
+import { loadConnecting, loadWriting } from './later.ts';
 import type { ModelTree } from './tree.ts';
 import type * as Writing from './writing.ts';
 
@@ -70,6 +71,11 @@ export class Channel {
 
   async #open(): Promise<Link> {
     const { open, address, modelName } = this.#endpoint;
+    const { Conversation } = await loadConnecting().catch((error: unknown) => {
+      this.#link = undefined;
+      throw error;
+    });
+    if (this.#closed) throw closedError();
     const conversation = new Conversation(open, address, () => this.#forget(conversation));
     this.#conversation = conversation;
     try {
@@ -92,14 +98,4 @@ export class Channel {
 
 function closedError(): TracewireError {
   return new TracewireError({ code: 'closed', message: 'The model was closed. Make a new LanguageModel.' });
-}
-
-/** In a page another file, which a bundler has written beside the first. */
-async function loadWriting(): Promise<typeof Writing> {
-  try {
-    return await import('./writing.ts');
-  } catch (cause) {
-    const message = `A part of the client could not be loaded: ${cause instanceof Error ? cause.message : cause}. Load the page again; where that doesn’t help, publish all the files that the bundler writes.`;
-    throw new TracewireError({ code: 'not_installed', message }, { cause });
-  }
 }

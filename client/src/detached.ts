@@ -1,5 +1,6 @@
 /** Runs that go on without their client: started here, followed from anywhere (PROTOCOL.md, section 2.4, `detach`). */
-import { TracewireError, type Welcome } from '@tracewire/protocol/wire';
+import type { Welcome } from '@tracewire/protocol';
+import { TracewireError } from '@tracewire/protocol/core';
 import { localError } from './errors.ts';
 import type { Execution } from './execute.ts';
 import { GENERATION_OPTIONS, type Generation, type GenerationResult } from './generation.ts';

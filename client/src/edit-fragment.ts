@@ -1,7 +1,8 @@
 /** An edit written down for a model's description, as a trace is: once, by the first trace that has it. */
 import type { GraphNode, ModelIndex, TensorLike } from '@tracewire/protocol';
 import { type Edit, type EditTrace, originOf } from './edit.ts';
-import { readStored, type StoredEdit, storeEdit } from './edit-json.ts';
+import type { StoredEdit } from './edit-json.ts';
+import { checkedEdit, readStored, storeEdit } from './edit-stored.ts';
 import { type LocatedError, localError, TraceError } from './errors.ts';
 import { joinParts } from './join-parts.ts';
 import type { CallSite, Site, SourceLocation } from './location.ts';
@@ -83,7 +84,7 @@ function tensorsOf({ graph, payload }: Recording): ReadonlyMap<number, TensorLik
 
 /** An edit that was stored has no lines but that of the call which brought it back. */
 function restore(tree: ModelTree, stored: StoredEdit, site: CallSite): Fragment {
-  const { nodes, tensors } = readStored(stored);
+  const { nodes, tensors } = checkedEdit(stored, site.location);
   const recorder = new Recorder(tree.index);
   for (const [id, node] of nodes.entries()) {
     const tensor = tensors.get(id);

@@ -8,7 +8,7 @@ import {
   errorPage,
   NEVER_SET,
   TracewireError,
-} from '@tracewire/protocol/wire';
+} from '@tracewire/protocol/core';
 import { CallSite, formatLocation, type SourceLocation } from './location.ts';
 
 /** An error and the line of the user's program that made it. */

@@ -1,11 +1,6 @@
 /** `@tracewire/client`: write a trace, run it on a server or in this process, read what was saved. */
-export {
-  type Dtype,
-  type ErrorBody,
-  type ErrorCode,
-  type ModelDescription,
-  TracewireError,
-} from '@tracewire/protocol/wire';
+export type { ModelDescription } from '@tracewire/protocol';
+export { type Dtype, type ErrorBody, type ErrorCode, TracewireError } from '@tracewire/protocol/core';
 export { arriving } from './arriving.ts';
 export type { Batch, GenerationBatch } from './batch.ts';
 export type { Cache, CachedModule, CacheOptions, ModulePattern } from './cache.ts';

@@ -1,5 +1,5 @@
 /** Literals in a trace: numbers and nested arrays take the other operand's dtype, typed arrays keep their own. */
-import { type Dtype, type TensorData, type TensorLike, zeros } from '@tracewire/protocol/wire';
+import { type Dtype, type TensorData, type TensorLike, zeros } from '@tracewire/protocol/core';
 import { flatten, isScalar, type Nested } from './nested.ts';
 import { Operand } from './operand.ts';
 import { scalarFault, writeScalar } from './scalar.ts';

@@ -2,7 +2,7 @@
  * The local engine: `tracewire/local` in this process, which speaks the same protocol on a transport of its own.
  * It is an optional peer, looked up on first use, so that the client alone never installs ONNX Runtime.
  */
-import { TracewireError } from '@tracewire/protocol/wire';
+import { TracewireError } from '@tracewire/protocol/core';
 import type { Endpoint } from './channel.ts';
 import type { ClientTransport } from './connection.ts';
 

@@ -2,7 +2,7 @@
  * A trace over a data set: a few runs at a time, results in the order of the items, errors with the item that they belong
  * to. No more is held than what runs and what waits for its turn, together as many as `concurrency`.
  */
-import { type ErrorCode, TracewireError } from '@tracewire/protocol/wire';
+import { type ErrorCode, TracewireError } from '@tracewire/protocol/core';
 import { abortable } from './abort.ts';
 import { localError } from './errors.ts';
 import { describe } from './options.ts';

@@ -119,12 +119,23 @@ test('a connection that opens after close is closed', async () => {
   const opened = new Promise<void>((resolve) => {
     open = resolve;
   });
-  const model = new LanguageModel('tiny-gpt2', { connect: () => opened.then(() => server.client) });
+  const connect = vi.fn(() => opened.then(() => server.client));
+  const model = new LanguageModel('tiny-gpt2', { connect });
   const promise = reason(model.describe());
+  await vi.waitFor(() => expect(connect).toHaveBeenCalled());
   await model.close();
   open();
   expect((await promise).code).toBe('closed');
   await vi.waitFor(() => expect(server.closed).toBeDefined());
+});
+
+test('a model that is closed while what connects is loaded opens nothing', async () => {
+  const connect = vi.fn(async () => new ScriptedServer().client);
+  const model = new LanguageModel('tiny-gpt2', { connect });
+  const promise = reason(model.describe());
+  await model.close();
+  expect((await promise).code).toBe('closed');
+  expect(connect).not.toHaveBeenCalled();
 });
 
 test('a failed opening is not remembered', async () => {

@@ -1,7 +1,7 @@
 /// <reference lib="esnext.disposable" preserve="true" />
 /** The model as users hold it: where its engine is, and what can be asked of it. Nothing global, nothing mutable. */
 import type { Generate, ModelDescription, ModelIndex, Welcome } from '@tracewire/protocol';
-import { TracewireError } from '@tracewire/protocol/wire';
+import { TracewireError } from '@tracewire/protocol/core';
 import { abortable } from './abort.ts';
 import { toArguments, toFunction } from './arguments.ts';
 import type { Batch } from './batch.ts';
@@ -16,7 +16,7 @@ import {
   mustOfferDetach,
 } from './detached.ts';
 import { Edit, type EditTrace } from './edit.ts';
-import { type EditsData, fromData, toData } from './edit-json.ts';
+import { type EditsData, fromData } from './edit-json.ts';
 import { atCall, localError } from './errors.ts';
 import type { Execution, How } from './execute.ts';
 import type { Explanation } from './explain.ts';
@@ -415,7 +415,7 @@ export class LanguageModel<const M extends string | object = AnyModel> {
   async exportEdits(options: WhereOptions = {}): Promise<EditsData> {
     return this.#ask(options, 'exportEdits', async (channel, link) => {
       const { tree, writing } = await channel.desk(link);
-      return toData(this.#edits.map((edit) => writing.storedOf(edit, tree)));
+      return writing.toData(this.#edits.map((edit) => writing.storedOf(edit, tree)));
     });
   }
 

@@ -1,5 +1,5 @@
 /** NumPy's file format: `np.load` reads what `toNpy` makes, and `fromNpy` what `np.save` makes (numpy.lib.format, versions 1 to 3). */
-import { bytesOf, DTYPES, type Dtype, dataOf, elementCount } from '@tracewire/protocol/wire';
+import { bytesOf, DTYPES, type Dtype, dataOf, elementCount } from '@tracewire/protocol/core';
 import { localError } from './errors.ts';
 import { Tensor } from './tensor.ts';
 

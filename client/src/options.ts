@@ -1,5 +1,5 @@
 /** Checks options objects: an option that doesn't exist is an error with the nearest right name, never ignored. */
-import { nearest } from '@tracewire/protocol/wire';
+import { nearest } from '@tracewire/protocol/core';
 import { localError } from './errors.ts';
 
 /** What an option may be; the text is what an error says is wanted. */

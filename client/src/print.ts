@@ -3,7 +3,7 @@
  * three edge items an axis beyond 1000 elements, scientific notation where the range needs it
  * (`torch/_tensor_str.py` is the source of the rules).
  */
-import { DTYPES, elementCount, type TensorLike } from '@tracewire/protocol/wire';
+import { DTYPES, elementCount, type TensorLike } from '@tracewire/protocol/core';
 import { type Scalar, scalarAt } from './scalar.ts';
 
 const EDGE_ITEMS = 3;

@@ -1,8 +1,9 @@
 /** The remote engine: a server at a WebSocket address. */
-import { nearest, TracewireError, type Transport } from '@tracewire/protocol/wire';
-import { openWebSocket } from '#websocket';
+import type { Transport } from '@tracewire/protocol';
+import { nearest, TracewireError } from '@tracewire/protocol/core';
 import type { Endpoint } from './channel.ts';
 import { localError } from './errors.ts';
+import { loadConnecting } from './later.ts';
 
 const DEFAULT_URL = 'ws://127.0.0.1:7331';
 
@@ -29,7 +30,7 @@ export function remoteEndpoint(
   }
   return {
     address: url,
-    open: connect ?? (() => openWebSocket(url, clean)),
+    open: connect ?? (async () => (await loadConnecting()).openWebSocket(url, clean)),
     modelName: (announced) => checkModel(model, announced, url),
   };
 }

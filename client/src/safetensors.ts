@@ -1,5 +1,5 @@
 /** The safetensors format: named tensors in one file, which Python's `safetensors` reads. */
-import { bytesOf, type Dtype } from '@tracewire/protocol/wire';
+import { bytesOf, type Dtype } from '@tracewire/protocol/core';
 import { localError } from './errors.ts';
 import { Tensor } from './tensor.ts';
 

@@ -1,12 +1,6 @@
 /** The handle of a saved value: empty while the trace is written, filled when the server sends what came of it. */
-import {
-  type Came,
-  describeSteps,
-  type ErrorBody,
-  hasStep,
-  type Steps,
-  stepNeverCame,
-} from '@tracewire/protocol/wire';
+import type { Came, Steps } from '@tracewire/protocol';
+import { describeSteps, type ErrorBody, hasStep, stepNeverCame } from '@tracewire/protocol/core';
 import { type LocatedError, localError, ValueNotSetError } from './errors.ts';
 import type { CallSite } from './location.ts';
 import { INSPECT } from './tensor.ts';

@@ -5,7 +5,7 @@ import {
   float16FromBits,
   float16ToBits,
   type TensorData,
-} from '@tracewire/protocol/wire';
+} from '@tracewire/protocol/core';
 
 /** `bigint` only for int64 and uint64 beyond ±(2^53 − 1), `boolean` only for bool. */
 export type Scalar = number | bigint | boolean;

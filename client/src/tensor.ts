@@ -8,7 +8,7 @@ import {
   type TensorLike,
   type Value,
   zeros,
-} from '@tracewire/protocol/wire';
+} from '@tracewire/protocol/core';
 import { localError } from './errors.ts';
 import { flatten, type Nested, type NestedOf, nest } from './nested.ts';
 import { printTensor } from './print.ts';

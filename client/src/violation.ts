@@ -1,5 +1,5 @@
 /** What the server did against the protocol: nothing it says can be trusted then, so the connection ends. */
-import { TracewireError } from '@tracewire/protocol/wire';
+import { TracewireError } from '@tracewire/protocol/core';
 
 export function violation(what: string): TracewireError {
   return new TracewireError({

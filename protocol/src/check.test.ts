@@ -1,7 +1,8 @@
 import { describe, expect, it } from 'vitest';
 import { checkGraph, GraphChecker } from './check.ts';
 import { type ModelDescription, modelDescription, type PortDescription } from './description.ts';
-import { type ErrorBody, type ErrorCode, errorBody } from './errors.ts';
+import { errorBody } from './error-body.ts';
+import type { ErrorBody, ErrorCode } from './errors.ts';
 import type { AttributeValue, GraphNode, Input, Place, Selection } from './graph.ts';
 import { ModelIndex } from './model-index.ts';
 import type { Dtype } from './tensor.ts';

@@ -25,7 +25,8 @@ import { nearest } from './nearest.ts';
 import { leastBytes, type NodeType, type TensorType, tensor, UNKNOWN } from './node-type.ts';
 import type { Dim } from './shapes/dim.ts';
 import { sizedDim, sizesOfPass } from './shapes/sized.ts';
-import { describeSteps, firstStep, joinSteps } from './steps.ts';
+import { describeSteps, firstStep } from './steps.ts';
+import { joinSteps } from './steps-of-nodes.ts';
 import type { TensorLike } from './tensor.ts';
 import { plural } from './words.ts';
 

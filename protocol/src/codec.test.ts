@@ -1,7 +1,8 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { checkFrame, type Decoded, decodeMessage, dispatch } from './codec.ts';
-import { ACCESS_CODES, CODES, type ErrorBody, errorBody, TracewireError } from './errors.ts';
+import { errorBody } from './error-body.ts';
+import { ACCESS_CODES, CODES, type ErrorBody, TracewireError } from './errors.ts';
 import type { ValueRef } from './fields.ts';
 import { decodeFrame, encodeFrame, type Header } from './frame.ts';
 import type { GraphNode, Place } from './graph.ts';

@@ -1,6 +1,7 @@
 import { describe, expect, it } from 'vitest';
+import { errorBody } from './error-body.ts';
 import { ERROR_CODES, isRetryable } from './error-table.ts';
-import { ACCESS_CODES, CODES, errorBody, TracewireError, toErrorBody } from './errors.ts';
+import { ACCESS_CODES, CODES, TracewireError, toErrorBody } from './errors.ts';
 
 const valid = (body: unknown): boolean => errorBody.safeParse(body).success;
 

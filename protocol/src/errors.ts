@@ -1,6 +1,4 @@
 /** The closed list of error codes (PROTOCOL.md, section 5) and the one shape all errors have. */
-import * as z from 'zod/mini';
-import { id, name, uint, utf8 } from './fields.ts';
 
 /** All there are; what each means is in error-table.ts, which a page need not load. */
 export const CODES = [
@@ -102,31 +100,6 @@ export interface ErrorBody {
   /** The nearest right name. */
   readonly nearest?: string | undefined;
   readonly cause?: ErrorBody | undefined;
-}
-
-const text = utf8(10_000);
-
-/** A peer may know codes that are not in the table yet; they pass, as what they are. */
-export const errorBody: z.ZodMiniType<ErrorBody> = bodyOf(name as unknown as z.ZodMiniType<ErrorCode>);
-/** The error of an `access_error`. */
-export const accessError: z.ZodMiniType<ErrorBody> = bodyOf(z.enum(ACCESS_CODES));
-
-function bodyOf(code: z.ZodMiniType<ErrorCode>): z.ZodMiniType<ErrorBody> {
-  return z.strictObject({
-    code,
-    message: text,
-    retryAfterMs: z.optional(uint),
-    run: z.optional(id),
-    trace: z.optional(uint),
-    node: z.optional(uint),
-    path: z.optional(text),
-    wanted: z.optional(text),
-    got: z.optional(text),
-    nearest: z.optional(name),
-    get cause() {
-      return z.optional(errorBody);
-    },
-  });
 }
 
 /** An error thrown within this code base; `body` is what crosses the wire. */

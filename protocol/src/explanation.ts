@@ -1,6 +1,7 @@
 /** What a run would do, without doing it (PROTOCOL.md, section 6.7). */
 import * as z from 'zod/mini';
-import { accessError, type ErrorBody, errorBody } from './errors.ts';
+import { accessError, errorBody } from './error-body.ts';
+import type { ErrorBody } from './errors.ts';
 import { name, path, uint } from './fields.ts';
 
 /** Why a segment ends where it does: a block does, a write or skip cuts it, the pass stops, or the model is over. */

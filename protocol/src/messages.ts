@@ -1,7 +1,7 @@
 /** Every message between client and gateway, in both directions (PROTOCOL.md, section 2). */
 import * as z from 'zod/mini';
 import { modelDescription, portDescription } from './description.ts';
-import { accessError, errorBody } from './errors.ts';
+import { accessError, errorBody } from './error-body.ts';
 import { explanation } from './explanation.ts';
 import { id, name, sha256, uint, utf8, valueRef } from './fields.ts';
 import { generate, generated } from './generate.ts';

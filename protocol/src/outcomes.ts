@@ -1,9 +1,10 @@
 /** Which outcomes the saves of a run still owe: one each, in a generation one for each step that came (PROTOCOL.md, 6.2). */
 
-import type { ErrorBody } from './errors.ts';
 import { describePlace, type Graph, operandsOf, type Place, type Steps } from './graph.ts';
 import type { Report } from './messages.ts';
-import { type Began, type Came, isOpen, stepFrom, stepsOfNodes, stepsThatCame } from './steps.ts';
+import type { NeverCame } from './never-came.ts';
+import { isOpen, stepFrom } from './steps.ts';
+import { type Began, type Came, stepsOfNodes, stepsThatCame } from './steps-of-nodes.ts';
 
 /** An outcome that has not come. */
 export interface Missing {
@@ -75,34 +76,6 @@ export function beganOf({ steps = 0, generated }: Report): Began {
 
 function savesOf({ nodes }: Graph): number[] {
   return nodes.flatMap((node, id) => (node.kind === 'save' ? [id] : []));
-}
-
-/** How the message of an access error begins, for a value that was never set. */
-export const NEVER_SET = "Accessing value before it's been set.";
-
-/** The access error of a step that never came. `why` says what ended the generation. */
-export function stepNeverCame(
-  { save, step = 0, began: { steps: began } }: Pick<Missing, 'save' | 'step' | 'began'>,
-  { what = `The value of step ${step}`, path, why, cause }: NeverCame,
-): ErrorBody {
-  const steps = began === 1 ? 'was 1 step' : `were ${began} steps`;
-  return {
-    code: 'not_reached',
-    message: `${NEVER_SET} ${what} never came: there ${steps}, ${why}.`,
-    node: save,
-    path,
-    wanted: String(step),
-    got: String(began),
-    cause,
-  };
-}
-
-export interface NeverCame {
-  /** What was saved. */
-  readonly what?: string | undefined;
-  readonly path?: string | undefined;
-  readonly why: string;
-  readonly cause?: ErrorBody | undefined;
 }
 
 /** The place in a step that a save's value comes from, for messages: the first of this invoke, else the first. */

@@ -1,7 +1,8 @@
 import { describe, expect, it } from 'vitest';
 import type { Graph, GraphNode, Steps } from './graph.ts';
 import { Outcomes } from './outcomes.ts';
-import { describeSteps, firstStep, hasStep, stepFrom, stepsOfNodes, stepsThatCame } from './steps.ts';
+import { describeSteps, firstStep, hasStep, stepFrom } from './steps.ts';
+import { stepsOfNodes, stepsThatCame } from './steps-of-nodes.ts';
 
 const taken = (steps: Steps): number[] =>
   Array.from({ length: 12 }, (_, step) => step).filter((step) => hasStep(steps, step));

@@ -129,23 +129,26 @@ describe('a server that wants keys', () => {
   });
 });
 
-it('loads what writes traces with the first trace, and says so where that is missing', async () => {
-  const { page, asked, close } = await openClientPage((name) => name.startsWith('/writing'));
-  const bare = [...asked];
-  const message = await page.evaluate(async (url) => {
-    const model = new tracewire.LanguageModel('tiny-gpt2', { url });
-    const { models } = await model.server();
-    const error = await model.trace('The', (m) => m.lm_head.output.save()).catch((thrown: unknown) => thrown);
-    await model.close();
-    const { code, message } = error as { code: string; message: string };
-    return `${models[0]}: ${code}: ${message}`;
-  }, server.url);
-  await close();
-  expect(bare.filter((name) => name.startsWith('/writing'))).toEqual([]);
-  expect(asked.filter((name) => name.startsWith('/writing')).length).toBeGreaterThan(0);
-  expect(message).toMatch(
-    /^tiny-gpt2: not_installed: not_installed: A part of the client could not be loaded: .*publish all the files/,
-  );
+describe.each(['connecting', 'writing'])('the part of the client for %s', (part) => {
+  it('is loaded when it is first used, and its absence told', async () => {
+    const { page, asked, close } = await openClientPage((name) => name.startsWith(`/${part}`));
+    const bare = [...asked];
+    const message = await page.evaluate(async (url) => {
+      const model = new tracewire.LanguageModel('tiny-gpt2', { url });
+      const error = await model
+        .trace('The', (m) => m.lm_head.output.save())
+        .catch((thrown: unknown) => thrown);
+      await model.close();
+      return (error as { message: string }).message;
+    }, server.url);
+    await close();
+    const later = (name: string): boolean => /^\/(connecting|writing)/.test(name);
+    expect(bare.filter(later)).toEqual([]);
+    expect(asked.filter((name) => name.startsWith(`/${part}`)).length).toBeGreaterThan(0);
+    expect(message).toMatch(
+      /^not_installed: A part of the client could not be loaded: .*publish all the files/,
+    );
+  });
 });
 
 it('reads a function with the first trace that calls it', async () => {

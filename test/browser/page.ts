@@ -29,8 +29,10 @@ export interface ClientPage {
 
 /** `missing`: scripts that the page's server doesn't have. */
 export async function openClientPage(missing: (name: string) => boolean = () => false): Promise<ClientPage> {
-  const { core, later } = await bundleClient();
-  const scripts = new Map([...core, ...later].map(({ name, contents }) => [`/${name}`, contents]));
+  const { core, connecting, writing } = await bundleClient();
+  const scripts = new Map(
+    [...core, ...connecting, ...writing].map(({ name, contents }) => [`/${name}`, contents]),
+  );
   const asked: string[] = [];
   const site = createServer((request, response) => {
     const { url = '/' } = request;

@@ -16,8 +16,10 @@ export interface BundledFile {
 export interface ClientBundle {
   /** What a page loads first: the entry, `index.js`, and what that imports. */
   readonly core: readonly BundledFile[];
-  /** What `import()` brings. */
-  readonly later: readonly BundledFile[];
+  /** What speaks with a server: `import()` brings it when one is first asked. */
+  readonly connecting: readonly BundledFile[];
+  /** What writes traces and checks them, which the first trace brings besides. */
+  readonly writing: readonly BundledFile[];
 }
 
 export async function bundleClient(): Promise<ClientBundle> {
@@ -35,14 +37,18 @@ export async function bundleClient(): Promise<ClientBundle> {
     // The package for local runs is looked for on first use only; a page has none.
     external: ['tracewire'],
   });
-  const core = new Set<string>();
-  const include = (name: string): void => {
-    if (core.has(name)) return;
-    core.add(name);
+  /** A file and what it imports, and those what they import. */
+  const withImports = (name: string, found = new Set<string>()): Set<string> => {
+    if (found.has(name)) return found;
+    found.add(name);
     for (const { kind, path: imported } of metafile.outputs[name]?.imports ?? [])
-      if (kind === 'import-statement') include(imported);
+      if (kind === 'import-statement') withImports(imported, found);
+    return found;
   };
-  include('index.js');
+  const core = withImports('index.js');
+  const entryOf = (source: string): string =>
+    Object.keys(metafile.outputs).find((name) => metafile.outputs[name]?.entryPoint === source) ?? source;
+  const connecting = withImports(entryOf('client/dist/connecting.js'));
   const files = outputFiles.map(({ path: file, contents }): BundledFile => {
     const name = path.relative(ROOT, file);
     const inputs = Object.entries(metafile.outputs[name]?.inputs ?? {});
@@ -55,7 +61,8 @@ export async function bundleClient(): Promise<ClientBundle> {
   });
   return {
     core: files.filter(({ name }) => core.has(name)),
-    later: files.filter(({ name }) => !core.has(name)),
+    connecting: files.filter(({ name }) => !core.has(name) && connecting.has(name)),
+    writing: files.filter(({ name }) => !core.has(name) && !connecting.has(name)),
   };
 }
 
