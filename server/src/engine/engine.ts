@@ -48,6 +48,7 @@ import {
   type TraceRunner,
   type TraceWork,
 } from './session.ts';
+import { tailIn } from './tail.ts';
 import { Tokenizer } from './tokenizer.ts';
 
 /** How much of re-cut segments stays loaded beside the blocks: a part of the weights' bytes, within bounds. */
@@ -154,7 +155,7 @@ export class Engine {
     const runner: TraceRunner = {
       intermediateBytes: this.#limits.intermediateBytes,
       input: (trace) => this.#input(trace),
-      plan: (graph, { lengths }, earlier, alone) => this.#plan(graph, lengths, earlier, alone),
+      plan: (trace, input, earlier, alone) => this.#plan(trace, input, earlier, alone),
       run: (trace, among) => this.#trace(trace, among),
       refuse: (...refused) => this.#refuse(...refused),
     };
@@ -197,7 +198,7 @@ export class Engine {
         return { ...ending(end), report: { ...report, milliseconds: performance.now() - begun } };
       }
       const input = prepared?.input ?? this.#input(trace);
-      const plan = prepared?.plan ?? this.#plan(graph, input.lengths, [], true);
+      const plan = prepared?.plan ?? this.#plan(trace, input, [], true);
       const { ran, ...end } = await execute({ ...pass, ...input, plan });
       return { ...ending(end), report: this.#report(plan, ran, input.lengths, performance.now() - begun) };
     } catch (thrown) {
@@ -225,7 +226,8 @@ export class Engine {
       const rows = graph.invokes.map(({ input }) => this.#idsOf(input, new Map()));
       const lengths = rows.map((row) => row.length);
       this.#checkTogether(lengths);
-      const plan = planRun(graph, this.#model, Math.max(...lengths), { apart: true });
+      const looking = { constants, lengths };
+      const plan = planRun(graph, this.#model, Math.max(...lengths), { apart: true, looking });
       const { ran, error, cancelled } = await execute({
         graph,
         firsts,
@@ -282,8 +284,8 @@ export class Engine {
       const lengths = fed ? [fed.sequence] : rows.map((row) => row.length);
       this.#checkTogether(lengths);
       const expanded = expandTraces([{ graph, constants }], functionOf);
-      const [work = { graph }] = expanded.traces;
-      const plan = this.#plan(work.graph, lengths, [], true);
+      const [work = { graph, constants }] = expanded.traces;
+      const plan = this.#plan(work, { lengths, sizes: fed }, [], true);
       const tokens = lengths.reduce((sum, length) => sum + length, 0);
       const origin = (node: number): number => expanded.origin(0, node);
       const explanation = explainPlan({
@@ -314,10 +316,15 @@ export class Engine {
     return { lengths, feeds: maker.make(padRows(rows), sizesTogether(lengths)) };
   }
 
-  #plan(graph: Graph, lengths: readonly number[], earlier: readonly Graph[], alone: boolean): Plan {
+  #plan(
+    { graph, constants }: Pick<TraceWork, 'graph' | 'constants'>,
+    { lengths, sizes }: Pick<PassInput, 'lengths' | 'sizes'>,
+    earlier: readonly Graph[],
+    alone: boolean,
+  ): Plan {
     // One that has work in common with others runs in the parts that they run in.
     const tokens = alone ? lengths.length * Math.max(...lengths) : Number.POSITIVE_INFINITY;
-    return planRun(graph, this.#model, tokens, { earlier });
+    return planRun(graph, this.#model, tokens, { earlier, looking: { constants, lengths, sizes } });
   }
 
   async #generate(
@@ -367,12 +374,14 @@ export class Engine {
 
   /** The unsplit blocks and the whole stay loaded: most runs need no other segment. */
   async #loadBlocks(onProgress: OnProgress): Promise<void> {
-    const { graph, blockBorders, ranges, whole } = this.#model;
+    const { graph, blockBorders, ranges, whole, tail } = this.#model;
     await this.#segments.keep(whole);
     const borders = [0, ...blockBorders, graph.nodes.length];
     for (let index = 0; index < borders.length - 1; index++) {
       const [from = 0, to = 0] = [borders[index], borders[index + 1]];
-      await this.#segments.keep({ from, to, outputs: ranges.leaving(from, to), versions: new Map() });
+      const outputs = ranges.leaving(from, to);
+      const versions = new Map();
+      await this.#segments.keep({ from, to, outputs, versions, tail: tailIn(tail, graph, from, outputs) });
       onProgress('loading blocks', index + 1, borders.length - 1);
     }
   }

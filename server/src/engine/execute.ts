@@ -24,11 +24,13 @@ import type { OperationRunner } from './operation-runner.ts';
 import { groupOperations, sourceOf, tensorIn } from './operations.ts';
 import type { RunListener } from './outcomes.ts';
 import type { Moment, Plan, PlannedSegment } from './plan.ts';
+import { positionsFeed, spread } from './positions.ts';
 import { cut, type Part, partOf, paste, sizesAlone } from './rows.ts';
 import type { SegmentSpec } from './segment.ts';
 import type { SegmentCache } from './segment-cache.ts';
 import { checkFits, writeSelection } from './selection.ts';
 import type { SharedPass } from './shared-work.ts';
+import { POSITIONS } from './tail.ts';
 import type { PlannedWrite, ValueKey } from './versions.ts';
 
 export interface Execution {
@@ -90,6 +92,8 @@ class Executor {
   readonly #execution: Execution;
   /** The model's values and the versions that writes made. */
   readonly #environment = new Map<ValueKey, TensorLike>();
+  /** Values computed at some positions, with zeros at the others. */
+  readonly #wholes = new Map<ValueKey, TensorLike>();
   /** The values of graph nodes. */
   readonly #values = new Map<number, Value>();
   readonly #failures = new Map<number, ErrorBody>();
@@ -106,7 +110,9 @@ class Executor {
     this.#whole = new MemoryBudget(intermediateBytes);
     this.#budgets = firsts.map(() => new MemoryBudget(intermediateBytes, this.#whole));
     this.#saved = firsts.map(() => takenBytes);
+    const { plan, lengths, sizes } = execution;
     for (const [name, tensor] of execution.feeds) this.#environment.set(name, tensor);
+    this.#environment.set(POSITIONS, positionsFeed(plan.picked?.rows, lengths, sizes));
     for (const [node, value] of execution.constants) this.#values.set(node, value);
     for (const [node, failure] of execution.failures ?? []) this.#failures.set(node, failure);
   }
@@ -273,8 +279,22 @@ class Executor {
     const { nodes, invokes } = this.#execution.graph;
     const read = nodes[node];
     const whole = this.#at(key);
-    if (invokes.length === 1 || read?.kind !== 'read' || this.#execution.uncut?.has(node)) return whole;
-    return cut(whole, this.#partOf(of, read.place));
+    const one = invokes.length > 1 && read?.kind === 'read' && !this.#execution.uncut?.has(node);
+    const place = one ? read.place : undefined;
+    if (this.#execution.plan.picked?.values.has(key)) return this.#spread(key, place);
+    return place ? cut(whole, this.#partOf(of, place)) : whole;
+  }
+
+  /** A value that was computed at some positions, with all of them: as an invoke sees it, or the whole batch. */
+  #spread(key: ValueKey, place: Place | undefined): TensorLike {
+    const { plan, lengths, sizes } = this.#execution;
+    const { rows = [] } = plan.picked ?? {};
+    const { invoke = 0 } = place ?? {};
+    if (place) return spread(this.#at(key), rows, lengths[invoke] ?? 0, invoke);
+    const whole =
+      this.#wholes.get(key) ?? spread(this.#at(key), rows, sizes?.sequence ?? Math.max(...lengths));
+    this.#wholes.set(key, whole);
+    return whole;
   }
 
   #write(write: PlannedWrite): void {

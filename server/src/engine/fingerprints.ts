@@ -13,6 +13,7 @@ import {
 } from '@tracewire/protocol';
 import type { Moment, Plan, PlannedSegment } from './plan.ts';
 import { segmentKey } from './segment.ts';
+import { POSITIONS } from './tail.ts';
 import type { PlannedWrite, ValueKey } from './versions.ts';
 
 export type Fingerprint = string;
@@ -46,6 +47,7 @@ export class Fingerprints {
     this.#pass = pass;
     this.#earlier = earlier;
     for (const [name, value] of pass.feeds) this.#values.set(name, contentOf(value));
+    this.#values.set(POSITIONS, digest(pass.plan.picked?.rows ?? 'all'));
     for (const step of pass.plan.steps) {
       if (step.kind === 'segment') this.#segment(step);
       else this.#moment(step);

@@ -175,7 +175,9 @@ class Generator {
     const pass = this.#passes.at(step, going);
     const input = this.#input(step);
     const { batch, sequence } = input.sizes;
-    const plan = this.#plans.get(pass) ?? planRun(pass.graph, model, batch * sequence, { earlier });
+    const { constants } = this.#generation;
+    const looking = { constants, lengths: input.lengths, last: pass.uncut };
+    const plan = this.#plans.get(pass) ?? planRun(pass.graph, model, batch * sequence, { earlier, looking });
     this.#plans.set(pass, plan);
     for (const node of pass.lost) this.#failures.set(node, this.#ended(node, step));
     if (pass.blocked !== undefined) throw this.#cannotWrite(pass.blocked, step);

@@ -4,11 +4,13 @@
  * hold its operators to a cache without gaps.
  */
 import { float16FromBits, type TensorLike } from '@tracewire/protocol';
-import { type Padded, presentOf } from './feeds.ts';
+import { type FeedSizes, type Padded, presentOf } from './feeds.ts';
 import type { Model } from './model.ts';
+import { positionsFeed } from './positions.ts';
 import { moveToEnd, padRows, sizesAlone, sizesOfStep, sizesTogether } from './rows.ts';
 import { lastLogits } from './sampler.ts';
 import type { SegmentCache } from './segment-cache.ts';
+import { POSITIONS } from './tail.ts';
 
 /** Prompts of different lengths, and what comes behind each, of tokens that every vocabulary has. */
 const PROMPTS = [
@@ -24,7 +26,10 @@ const NEXT = [
 /** Largest error that the order of sums may make, against the largest logit. */
 const FLOAT_ERROR = 1e-3;
 
-type Give = (feeds: ReadonlyMap<string, TensorLike>) => Promise<ReadonlyMap<string, TensorLike>>;
+type Give = (
+  feeds: ReadonlyMap<string, TensorLike>,
+  sizes: FeedSizes,
+) => Promise<ReadonlyMap<string, TensorLike>>;
 
 /** Why a model's rows can't be told apart where a generation needs that; undefined if they can. */
 export function rowsFault({ tree, feeds, description }: Model): string | undefined {
@@ -43,7 +48,10 @@ export function rowsFault({ tree, feeds, description }: Model): string | undefin
 export async function findPadding(model: Model, segments: SegmentCache): Promise<Padded | undefined> {
   const names = ['logits', ...model.feeds.cacheNames.map(presentOf)];
   const segment = await segments.get(model.whole);
-  const give: Give = (feeds) => segment.run(feeds, names);
+  const give: Give = (feeds, sizes) => {
+    const positions = positionsFeed(undefined, [], sizes);
+    return segment.run(model.whole.tail ? new Map([...feeds, [POSITIONS, positions]]) : feeds, names);
+  };
   const alone: number[][] = [];
   for (const [row, prompt] of PROMPTS.entries()) alone.push(...(await inSteps(model, give, [prompt], row)));
   for (const padded of ['left', 'right'] as const) {
@@ -66,7 +74,7 @@ async function inSteps(
   const lengths = prompts.map((prompt) => prompt.length);
   const [length = 0] = lengths;
   const sizes = prompts.length > 1 ? sizesTogether(lengths) : sizesAlone(length);
-  let gave = await give(feeds.make(padRows(prompts), sizes));
+  let gave = await give(feeds.make(padRows(prompts), sizes), sizes);
   const logits: number[][][] = prompts.map(() => []);
   for (const [step, tokens] of NEXT.entries()) {
     const cache = new Map<string, TensorLike>();
@@ -77,8 +85,8 @@ async function inSteps(
       cache.set(name, moves ? moveToEnd(present, types.get(presentOf(name))?.dims ?? [], lengths) : present);
     }
     const ids = prompts.map((_, row) => tokens[first + row] ?? 0);
-    const own = lengths.map((length) => length + step);
-    gave = await give(feeds.make(ids, sizesOfStep({ own, padded }), cache));
+    const next = sizesOfStep({ own: lengths.map((length) => length + step), padded });
+    gave = await give(feeds.make(ids, next, cache), next);
     for (const row of prompts.keys()) {
       const given = gave.get('logits');
       if (given) logits[row]?.push([...lastLogits(given, float16FromBits, { row, position: 0 })]);

@@ -11,6 +11,7 @@ import type { ModelGraph } from './onnx/graph.ts';
 import { findParameters, type Parameter } from './parameters.ts';
 import type { ValueType } from './runtime/runtime.ts';
 import { Ranges, type SegmentSpec } from './segment.ts';
+import { findTail, type Tail, withoutIdleReshapes } from './tail.ts';
 import { wholeSegment } from './whole-pass.ts';
 
 export interface Model {
@@ -20,6 +21,8 @@ export interface Model {
   /** Where the model is cut for good: before the first block and after each, as indices of nodes. */
   readonly blockBorders: readonly number[];
   readonly ranges: Ranges;
+  /** Behind the last block, where positions may be computed apart; undefined where they can't. */
+  readonly tail: Tail | undefined;
   /** All of it as one segment. */
   readonly whole: SegmentSpec;
   readonly parameters: ReadonlyMap<string, Parameter>;
@@ -34,26 +37,29 @@ export async function assembleModel(
   prepared: PreparedModel,
   unsupported: ModelDescription['unsupported'],
 ): Promise<Model> {
-  const { graph, types } = prepared;
-  const tree = buildModuleTree(graph, types);
-  const parameters = findParameters(graph, tree.modules.keys(), tree.scopes);
+  const { graph: exported, types } = prepared;
+  const tree = buildModuleTree(exported, types);
+  const parameters = findParameters(exported, tree.modules.keys(), tree.scopes);
   const config = await readConfig(prepared.files);
-  const feeds = new FeedMaker(graph, config);
+  const feeds = new FeedMaker(exported, config);
   const description = {
     ...describeModel(name, prepared, tree, parameters.values(), config, feeds),
     endOfText: canGenerate({ feeds, tree }) ? await readEndOfText(prepared.files) : undefined,
     unsupported,
   };
   const index = new ModelIndex(description);
+  const borders = blockBorders(tree, exported);
+  const tail = findTail(exported, types, borders.at(-1));
+  const graph = withoutIdleReshapes(exported, types, tail);
   const ranges = new Ranges(graph);
-  const borders = blockBorders(tree, graph);
   return {
     graph,
     types,
     tree,
     blockBorders: borders,
     ranges,
-    whole: wholeSegment(graph, ranges, borders),
+    tail,
+    whole: wholeSegment(graph, ranges, borders, tail),
     parameters,
     feeds,
     description,

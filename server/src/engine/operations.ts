@@ -252,7 +252,7 @@ class Builder {
 }
 
 /** The nodes that take what a node gives, by node; asked again and again of one graph. */
-function usersOf(nodes: readonly GraphNode[]): ReadonlyMap<number, readonly number[]> {
+export function usersOf(nodes: readonly GraphNode[]): ReadonlyMap<number, readonly number[]> {
   const known = USERS.get(nodes);
   if (known) return known;
   const users = new Map<number, number[]>();

@@ -17,8 +17,10 @@ import {
   TracewireError,
 } from '@tracewire/protocol';
 import type { Model } from './model.ts';
+import { type Looking, type Picked, positionsOf, type TailRead } from './positions.ts';
 import { changesAt, delivers, Reach } from './reach.ts';
 import { type SegmentSpec, versionKey } from './segment.ts';
+import { POSITIONS, tailIn } from './tail.ts';
 import {
   compareHooks,
   type Hook,
@@ -59,6 +61,8 @@ export interface Moment {
 
 export interface Plan {
   readonly steps: readonly (PlannedSegment | Moment)[];
+  /** The positions that are computed behind the last block; undefined where all are. */
+  readonly picked: Picked | undefined;
   /** Versions that a write may make of the one before itself, for nothing looks at that any more. */
   readonly inPlace: ReadonlySet<ValueKey>;
   readonly segmentsTotal: number;
@@ -84,6 +88,8 @@ interface Among {
   readonly apart?: boolean;
   /** The traces before it in a session. */
   readonly earlier?: readonly Graph[] | undefined;
+  /** What tells which positions the graph looks at; without it, at all. */
+  readonly looking?: Omit<Looking, 'nodes' | 'acts'> | undefined;
 }
 
 /**
@@ -102,11 +108,14 @@ class Planner {
   /** Whether a value holds more than what one invoke sees of it. */
   readonly #batched: boolean;
   readonly #earlier: readonly Graph[];
+  readonly #looking: Among['looking'];
 
   readonly #runs: number;
 
-  constructor(graph: Graph, model: Model, tokens: number, { apart = false, earlier = [] }: Among) {
+  constructor(graph: Graph, model: Model, tokens: number, among: Among) {
+    const { apart = false, earlier = [], looking } = among;
     this.#earlier = earlier;
+    this.#looking = looking;
     this.#nodes = graph.nodes;
     this.#model = model;
     this.#tokens = tokens;
@@ -133,6 +142,7 @@ class Planner {
     const segments = this.#segments(end, moments, writes);
     return {
       steps: interleave(moments, segments),
+      picked: this.#picked(moments, segments),
       inPlace: this.#batched ? unshared(moments, segments) : new Set(),
       segmentsTotal: this.#cuts(end, writes).length - 1,
       modulesRun: remembered((ran) => this.#reach.modulesRun(ran)),
@@ -236,13 +246,46 @@ class Planner {
       const outputs = [...leaving, ...fetches.filter((value) => !leaving.includes(value))];
       const { feeds, versions } = this.#feeds(from, to, outputs, writes);
       for (const key of feeds.values()) wanted.add(key);
-      segments.push({ kind: 'segment', spec: { from, to, outputs, versions }, feeds, fetches });
+      const tail = tailIn(this.#model.tail, this.#model.graph, from, outputs);
+      if (tail) feeds.set(POSITIONS, POSITIONS);
+      segments.push({ kind: 'segment', spec: { from, to, outputs, versions, tail }, feeds, fetches });
     }
     return segments.reverse();
   }
 
+  /** What is computed behind the last block, where the graph only looks at some positions of it, and changes nothing there. */
+  #picked(moments: readonly Moment[], segments: readonly PlannedSegment[]): Picked | undefined {
+    const { tail, graph, types } = this.#model;
+    const looking = this.#looking;
+    if (!tail || !looking) return undefined;
+    const isBehind = (value: string): boolean => graph.producer(value) >= tail.from;
+    if (moments.some(({ writes }) => writes.some(({ of }) => isBehind(of)))) return undefined;
+    const makers = segments.filter(({ fetches }) => fetches.some(isBehind));
+    if (!makers.every(({ spec }) => spec.tail)) return undefined;
+    const reads = moments.flatMap(({ reads }) =>
+      reads.flatMap(({ node, of, tuple }): TailRead[] => {
+        const known = [...of.entries()].filter(([, value]) => isBehind(value));
+        const ranks = new Map(known.map(([member, value]) => [member, types.get(value)?.dims.length ?? 0]));
+        return ranks.size > 0 ? [{ node, invoke: this.#invokeOf(node), tuple, ranks }] : [];
+      }),
+    );
+    const acts = (id: number): boolean => {
+      const node = this.#nodes[id];
+      return this.#reach.needed.has(id) || (node !== undefined && delivers(node));
+    };
+    const rows = positionsOf(reads, { ...looking, nodes: this.#nodes, acts });
+    const values = new Set(makers.flatMap(({ fetches }) => fetches.filter(isBehind)));
+    return rows && values.size > 0 ? { rows, values } : undefined;
+  }
+
+  #invokeOf(node: number): number {
+    const read = this.#nodes[node];
+    return read?.kind === 'read' ? (read.place.invoke ?? 0) : 0;
+  }
+
   #whole(spec: SegmentSpec, wanted: ReadonlySet<ValueKey>): PlannedSegment {
     const feeds = new Map(this.#model.graph.inputs.map((name) => [name, name]));
+    if (spec.tail) feeds.set(POSITIONS, POSITIONS);
     return { kind: 'segment', spec, feeds, fetches: spec.outputs.filter((value) => wanted.has(value)) };
   }
 

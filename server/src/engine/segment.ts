@@ -1,9 +1,10 @@
 /** Cuts a range of a model's nodes out as an ONNX model of its own, weights left in the external file. */
 import { LRUCache } from 'lru-cache';
 import { activationsOf, type ModelGraph } from './onnx/graph.ts';
-import { encodeModel, type NodeProto } from './onnx/schema.ts';
+import { ATTRIBUTE_TYPE, encodeModel, type NodeProto } from './onnx/schema.ts';
 import { toValueInfo } from './onnx/tensors.ts';
 import type { ValueType } from './runtime/runtime.ts';
+import { AXIS, POSITIONS, type Tail } from './tail.ts';
 
 /** A part of the model: the nodes from `from` to before `to` that its outputs need. */
 export interface SegmentSpec {
@@ -13,11 +14,13 @@ export interface SegmentSpec {
   readonly outputs: readonly string[];
   /** Where a node uses another version of a value than the segment's other nodes: `node value` → input name. */
   readonly versions: ReadonlyMap<string, string>;
+  /** The tail in it, where it takes the positions to compute there as a feed. */
+  readonly tail?: Tail | undefined;
 }
 
 /** Identifies a segment: equal specs make equal segments. */
-export function segmentKey({ from, to, outputs, versions }: SegmentSpec): string {
-  return JSON.stringify([from, to, outputs, [...versions]]);
+export function segmentKey({ from, to, outputs, versions, tail }: SegmentSpec): string {
+  return JSON.stringify([from, to, outputs, [...versions], tail !== undefined]);
 }
 
 export function versionKey(node: number, value: string): string {
@@ -114,7 +117,15 @@ export function buildSegment(
   const inputs = new Map<string, string>();
   const initializers = new Set<string>();
   const laidOut = new Set<string>();
-  const nodes = nodesFor(graph, spec.from, spec.to, spec.outputs).map((index): NodeProto => {
+  const { tail } = spec;
+  /** Of what the tail takes with all positions, that of which it takes some. */
+  const picked = new Set<string>();
+  const picks = (name: string): string => {
+    picked.add(name);
+    return pickedOf(name);
+  };
+  const indices = nodesFor(graph, spec.from, spec.to, spec.outputs);
+  const nodes = indices.map((index): NodeProto => {
     const node = graph.nodes[index];
     if (!node) throw new Error(`There is no node ${index}.`);
     const input = node.input.map((value) => {
@@ -124,10 +135,10 @@ export function buildSegment(
         if (node.op_type !== 'Gather') laidOut.add(value);
         return value;
       }
-      if (graph.producer(value) >= spec.from) return value;
-      const name = spec.versions.get(versionKey(index, value)) ?? value;
-      inputs.set(name, value);
-      return name;
+      const isMade = graph.producer(value) >= spec.from;
+      const name = isMade ? value : (spec.versions.get(versionKey(index, value)) ?? value);
+      if (!isMade) inputs.set(name, value);
+      return tail?.inputs.has(value) && index >= tail.from ? picks(name) : name;
     });
     return {
       name: node.name,
@@ -138,11 +149,17 @@ export function buildSegment(
       attribute: node.attribute,
     };
   });
+  // What it takes is made before its first node.
+  const first = indices.findIndex((index) => index >= (tail?.from ?? 0));
+  nodes.splice(first, 0, ...[...picked].map(pickRows));
   const info = (name: string, value: string) => {
     const type = types.get(value);
     if (!type) throw new Error(`The type of ${value} is not known.`);
-    return toValueInfo(name, type.dtype, type.dims);
+    const some = tail?.values.has(value) === true;
+    return toValueInfo(name, type.dtype, some ? type.dims.with(AXIS, 'positions') : type.dims);
   };
+  const inputInfos = [...inputs].map(([name, value]) => info(name, value));
+  if (tail) inputInfos.push(toValueInfo(POSITIONS, 'int64', ['batch', 'positions', 1]));
   const weights = [...initializers].flatMap((name) => graph.initializers.get(name) ?? []);
   const model = encodeModel({
     ir_version: graph.model.ir_version,
@@ -152,12 +169,28 @@ export function buildSegment(
       name: `nodes ${spec.from} to ${spec.to}`,
       node: nodes,
       initializer: weights,
-      input: [...inputs].map(([name, value]) => info(name, value)),
+      input: inputInfos,
       output: spec.outputs.map((value) => info(value, value)),
     },
   });
   const own = weights.filter(({ name }) => laidOut.has(name)).map(ownLength);
   return { model, weightBytes: own.reduce((sum, length) => sum + length, 0) };
+}
+
+const pickedOf = (name: string): string => `${name}#picked`;
+
+/** The rows of `[batch, sequence, …]` at the positions, for each entry of the batch its own: `[batch, positions, …]`. */
+function pickRows(name: string): NodeProto {
+  const output = pickedOf(name);
+  const attribute = [{ name: 'batch_dims', type: ATTRIBUTE_TYPE.int, i: 1 }];
+  return {
+    name: output,
+    op_type: 'GatherND',
+    domain: '',
+    input: [name, POSITIONS],
+    output: [output],
+    attribute,
+  };
 }
 
 function ownLength(tensor: { external_data?: { key: string; value: string }[] }): number {

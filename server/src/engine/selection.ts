@@ -71,14 +71,14 @@ function resolveSelection(selection: Selection, dims: readonly number[]): Axis[]
       const index = within(entry);
       return { count: 1, at: () => index, kept: false };
     }
-    if (!('indices' in entry)) return range(entry.start, entry.end, entry.step ?? 1, dim);
+    if (!('indices' in entry)) return rangeOf(entry.start, entry.end, entry.step ?? 1, dim);
     const indices = entry.indices.map(within);
     return { count: indices.length, at: (i) => indices[i] ?? 0, kept: true };
   });
 }
 
 /** Python's `start:end:step` on an axis of `dim`. */
-function range(start: number | undefined, end: number | undefined, step: number, dim: number): Axis {
+export function rangeOf(start: number | undefined, end: number | undefined, step: number, dim: number): Axis {
   if (step === 0) throw badSelection('a step of 0');
   const clamp = (index: number, low: number, high: number): number =>
     Math.min(Math.max(index < 0 ? index + dim : index, low), high);

@@ -65,7 +65,7 @@ export interface TraceRunner {
   /** Throws what is wrong with the input. */
   input(trace: TraceWork): PassInput;
   /** Of one pass. `alone`: a short one may run in one piece. Throws what keeps it from running. */
-  plan(graph: Graph, input: PassInput, earlier: readonly Graph[], alone: boolean): Plan;
+  plan(trace: TraceWork, input: PassInput, earlier: readonly Graph[], alone: boolean): Plan;
   run(trace: TraceWork, among: Among): Promise<TraceOutcome>;
   /** Gives all saves of a trace that doesn't run their access errors. */
   refuse(
@@ -144,9 +144,9 @@ class Session {
     const groups = groupsOf(inputs);
     this.#prepared = inputs.map((input, trace) => {
       if (!input || 'error' in input) return input;
-      const { graph } = this.#work(trace);
+      const work = this.#work(trace);
       const alone = (groups.get(trace)?.length ?? 1) < 2;
-      return attempt(() => ({ input, plan: runner.plan(graph, input, this.#before(trace), alone) }));
+      return attempt(() => ({ input, plan: runner.plan(work, input, this.#before(trace), alone) }));
     });
     this.#shared = new SharedWork(this.#passes(groups));
   }

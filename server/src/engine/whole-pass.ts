@@ -6,6 +6,7 @@
 import type { Model } from './model.ts';
 import type { ModelGraph } from './onnx/graph.ts';
 import type { Ranges, SegmentSpec } from './segment.ts';
+import { type Tail, tailIn } from './tail.ts';
 
 /** A pass of more tokens takes long enough for its values to stream, and for someone to cancel it. */
 const MOST_TOKENS = 64;
@@ -15,10 +16,13 @@ export function wholeSegment(
   graph: ModelGraph,
   ranges: Ranges,
   blockBorders: readonly number[],
+  tail: Tail | undefined,
 ): SegmentSpec {
   const borders = [0, ...blockBorders, graph.nodes.length];
   const leaving = borders.slice(1).flatMap((to, index) => ranges.leaving(borders[index] ?? 0, to));
-  return { from: 0, to: graph.nodes.length, outputs: [...new Set(leaving)], versions: new Map() };
+  const outputs = [...new Set(leaving)];
+  const versions = new Map();
+  return { from: 0, to: graph.nodes.length, outputs, versions, tail: tailIn(tail, graph, 0, outputs) };
 }
 
 /**

@@ -31,6 +31,11 @@ export class GraphBuilder {
     return this.constant({ dtype: 'float32', dims: [], data: Float32Array.of(value) });
   }
 
+  /** An int64 without axes. */
+  integer(value: number): number {
+    return this.constant({ dtype: 'int64', dims: [], data: BigInt64Array.of(BigInt(value)) });
+  }
+
   integers(...values: number[]): number {
     return this.constant({ dtype: 'int64', dims: [values.length], data: BigInt64Array.from(values, BigInt) });
   }
