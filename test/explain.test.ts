@@ -141,6 +141,17 @@ describe('explain', () => {
     expect(String(explained)).toContain('Warning: transformer.h.3.mlp.output will not be reached');
   });
 
+  it('says that what lies behind the blocks is computed where the trace looks', async () => {
+    const last = await model.explain(PROMPT, (m) => m.lm_head.output.slice(0, -1).argmax(-1).save());
+    expect(last.segments.at(-1)?.positions).toBe(1);
+    expect(String(last)).toContain('to the end of the model; behind the blocks for 1 position only');
+    const few = await model.explain(PROMPT, (m) => m.lm_head.output.slice(null, [1, 4]).save());
+    expect(few.segments.at(-1)?.positions).toBe(3);
+    const all = await model.explain(PROMPT, (m) => m.lm_head.output.save());
+    expect(all.segments.at(-1)?.positions).toBeUndefined();
+    expect(String(all)).not.toContain('position');
+  });
+
   it('knows several prompts, edits, and the engine in this process', async () => {
     const write = (t: Batch) =>
       ['The', PROMPT].map((prompt) => t.invoke(prompt, (m) => m.transformer.h[2].output.save()));

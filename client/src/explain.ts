@@ -88,9 +88,10 @@ const ENDS = {
   end: 'to the end of the model',
 };
 
-function describeSegment({ modules, last, end, at }: WireExplanation['segments'][number]): string {
+function describeSegment({ modules, last, end, at, positions }: WireExplanation['segments'][number]): string {
   const why = end === 'write' ? `cut where ${at || 'the model'} is changed` : ENDS[end];
-  return `${count(modules, 'module')}${last === undefined ? '' : `, up to ${last}`}, ${why}`;
+  const some = positions === undefined ? '' : `; behind the blocks for ${count(positions, 'position')} only`;
+  return `${count(modules, 'module')}${last === undefined ? '' : `, up to ${last}`}, ${why}${some}`;
 }
 
 function describeSave({ saved, bytes, error }: ExplainedSave): string {

@@ -385,6 +385,7 @@ const explanation = fc.record({
       last: maybe(name),
       end: fc.constantFrom('block', 'write', 'stop', 'end'),
       at: maybe(name),
+      positions: maybe(uint),
     }),
   ),
   idle: list(name),

@@ -23,6 +23,8 @@ export interface Explanation {
     readonly end: SegmentEnd;
     /** With the end `write`: the module that is written or skipped there. */
     readonly at?: string | undefined;
+    /** Behind the last block only so many positions of each prompt are computed, for nothing looks at the others. */
+    readonly positions?: number | undefined;
   }[];
   /** Modules that the pass comes to and doesn't run, for nothing needs them; modules inside them left out. */
   readonly idle: readonly string[];
@@ -49,6 +51,7 @@ export const explanation: z.ZodMiniType<Explanation> = z.strictObject({
       last: z.optional(path),
       end: z.enum(['block', 'write', 'stop', 'end']),
       at: z.optional(path),
+      positions: z.optional(uint),
     }),
   ),
   idle: z.array(path),

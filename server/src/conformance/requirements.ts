@@ -112,6 +112,7 @@ const STRETCHES: readonly Stretch[] = [
   [418, 418, 'both', 'blobs'],
   [419, 419, 'client', 'blobs'],
   [420, 426, 'server', 'explain'],
+  [493, 494, 'server', 'explain'],
   [430, 437, 'server', 'batching'],
   [440, 441, 'server'],
   [460, 460, 'server', 'generation'],

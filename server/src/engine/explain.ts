@@ -38,7 +38,7 @@ const nodesOf = ({ spec: { from, to, outputs } }: PlannedSegment, { ranges }: Mo
 
 function explainSegment(
   segment: PlannedSegment,
-  { graph: { nodes }, model }: Explained,
+  { graph: { nodes }, plan, model }: Explained,
 ): Explanation['segments'][number] {
   const { from, to } = segment.spec;
   const run = new Set(nodesOf(segment, model));
@@ -48,7 +48,12 @@ function explainSegment(
   );
   // A module around others ends with the last of them, and stands behind it.
   const last = ended.findLast(({ module }) => module.path !== '')?.module.path;
-  const found = { modules: ended.length, ...(last === undefined ? {} : { last }) };
+  const positions = segment.spec.tail && plan.picked?.rows[0]?.length;
+  const found = {
+    modules: ended.length,
+    ...(last === undefined ? {} : { last }),
+    ...(positions === undefined ? {} : { positions }),
+  };
   if (to === model.graph.nodes.length) return { ...found, end: 'end' };
   if (model.blockBorders.includes(to)) return { ...found, end: 'block' };
   const cut = nodes.find((node) => {

@@ -1,15 +1,20 @@
 /** Section 6.7: what a run would do, compared with what it then does. */
 import type { CaseContext, ConformanceCase } from '../cases.ts';
-import { brief, check, Mismatch, mustEqual } from '../mismatch.ts';
+import { brief, check, Mismatch, mustEqual, NotApplicable } from '../mismatch.ts';
 import { inputOf, outputOf, wholeOutputOf } from '../model-facts.ts';
 import { type Fields, type PlainPeer, talk } from '../plain-peer.ts';
+import { Sketch } from '../sketch.ts';
+import { mustBeClose, numbersOf, oneTensor } from '../tensors.ts';
 
 interface Explaining {
   readonly context: CaseContext;
   readonly peer: PlainPeer;
   readonly graphOf: (nodes: readonly object[], input?: object) => object;
   /** The explanation of a graph, or the errors that refused it. */
-  readonly ask: (graph: object) => Promise<{ readonly explanation: Fields } | { readonly errors: Fields[] }>;
+  readonly ask: (
+    graph: object,
+    payload?: Uint8Array,
+  ) => Promise<{ readonly explanation: Fields } | { readonly errors: Fields[] }>;
   readonly explain: (nodes: readonly object[]) => Promise<Fields>;
   /** The codes of the errors that refused it. */
   readonly refused: (graph: object) => Promise<unknown[]>;
@@ -30,9 +35,9 @@ const explainCase = (
     talk(context, capabilities, async (peer) => {
       let request = 0;
       const { model } = context;
-      const ask: Explaining['ask'] = async (graph) => {
+      const ask: Explaining['ask'] = async (graph, payload) => {
         request += 1;
-        peer.send({ type: 'explain', request, model: model.name, graph });
+        peer.send({ type: 'explain', request, model: model.name, graph }, payload);
         const { header } = await peer.next(
           'an explanation or an error',
           ({ type, request: of }) => (type === 'explanation' || type === 'error') && of === request,
@@ -174,6 +179,45 @@ export const EXPLAIN: readonly ConformanceCase[] = [
       if (all?.['bytes'] === undefined) return;
       const given = (await peer.run({ graph: graphOf(whole) })).of('value')[0]?.header['value'];
       mustEqual('the bytes of a tuple', all['bytes'], bytesOf(given));
+    },
+  ),
+  explainCase(
+    'explain-positions',
+    ['R-493', 'R-494'],
+    'positions are fewer than the tokens, absent where all are read, and what is read of one is as of all',
+    async ({ context: { model }, peer, ask }) => {
+      const place = outputOf(model.last);
+      const axis = model.last.outputs[0]?.dims.indexOf('sequence') ?? -1;
+      const ids = model.prompt(5);
+      if (axis < 0 || ids.length < 2)
+        throw new NotApplicable('what comes last has no positions to choose from');
+      const positionsOf = async ({ request: { graph, payload } }: Sketch): Promise<unknown[]> => {
+        const answer = await ask(graph, payload);
+        if (!('explanation' in answer)) throw new Mismatch('an explanation', brief(answer.errors));
+        return list(answer.explanation, 'segments').flatMap(({ positions }) => positions ?? []);
+      };
+      const sketch = (all: boolean): { sketch: Sketch; saves: number[] } => {
+        const sketch = new Sketch({ ids });
+        const value = sketch.read(place);
+        const one = sketch.save(
+          sketch.operator('Gather', [value, sketch.constant('int64', [1], [-1])], { axis }),
+        );
+        return { sketch, saves: all ? [one, sketch.save(value)] : [one] };
+      };
+      const [some, all] = [sketch(false), sketch(true)];
+      for (const positions of await positionsOf(some.sketch))
+        check(
+          Number(positions) >= 1 && Number(positions) < ids.length,
+          `from 1 to ${ids.length - 1} positions`,
+          () => brief(positions),
+        );
+      mustEqual('positions where all are saved', await positionsOf(all.sketch), []);
+      const lastOf = async ({ sketch: { request }, saves: [save = 0] }: typeof some): Promise<number[]> => {
+        const run = await peer.run({ graph: request.graph }, request.payload);
+        run.ended('completed');
+        return numbersOf(oneTensor(run.value(save)));
+      };
+      mustBeClose('the last position', await lastOf(some), await lastOf(all));
     },
   ),
   explainCase(
