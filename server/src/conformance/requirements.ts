@@ -112,13 +112,13 @@ const STRETCHES: readonly Stretch[] = [
   [418, 418, 'both', 'blobs'],
   [419, 419, 'client', 'blobs'],
   [420, 426, 'server', 'explain'],
-  [493, 494, 'server', 'explain'],
   [430, 437, 'server', 'batching'],
   [440, 441, 'server'],
   [460, 460, 'server', 'generation'],
   [461, 468, 'server', 'batch_generation'],
   [469, 469, 'server', 'generation'],
   [490, 492, 'server'],
+  [493, 494, 'server', 'explain'],
 ];
 
 /** Requirements that no peer can check, with the reason. */

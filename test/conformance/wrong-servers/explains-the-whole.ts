@@ -5,15 +5,23 @@ interface Saved {
   readonly bytes?: number;
 }
 
-/** Explains every trace as one of the whole model, in which nothing is idle and all is saved. */
+interface Told {
+  readonly modulesTotal: number;
+  readonly saves: readonly Saved[];
+  readonly segments: readonly object[];
+}
+
+/** Explains every trace as one of the whole model, in which nothing is idle, all is saved, and one position is computed. */
 export const explainsTheWhole: WrongServer = {
   wrong: 'explains a pass of the whole model',
-  caughtBy: ['explain', 'explain-idle', 'explain-saves'],
+  caughtBy: ['explain', 'explain-idle', 'explain-saves', 'explain-positions'],
   corrupt: retelling((header) => {
     if (header.type !== 'explanation') return header;
-    const told = header['explanation'] as { readonly modulesTotal: number; readonly saves: readonly Saved[] };
+    const told = header['explanation'] as Told;
     const { stoppedAfter: _, ...explanation } = { ...told, stoppedAfter: undefined };
     const saves = told.saves.map(({ save, bytes = 0 }) => ({ save, bytes }));
-    return { ...header, explanation: { ...explanation, modulesRun: told.modulesTotal, idle: [], saves } };
+    const segments = told.segments.map((segment) => ({ ...segment, positions: 1 }));
+    const whole = { ...explanation, modulesRun: told.modulesTotal, idle: [], saves, segments };
+    return { ...header, explanation: whole };
   }),
 };
