@@ -1,5 +1,5 @@
 /**
- * One host's life as the gateway sees it: load, then requests and one pass at a time, until it is closed or
+ * One host's life as the gateway sees it: load, then requests and one pass after another, until it is closed or
  * lost. It knows no client and no queue; served-model.ts decides what to run, host-keeper.ts when to start
  * another.
  */
@@ -34,7 +34,6 @@ export interface TogetherRun {
 }
 
 interface Pass {
-  readonly id: string;
   /** Those that have not ended. */
   readonly runs: Map<string, RunEvents>;
   ended(): void;
@@ -56,8 +55,8 @@ export class HostLink {
   readonly #texts = new Map<number, Asked<string>>();
   readonly #explanations = new Map<number, Asked<Explanation>>();
   #load: Asked<ModelDescription> | undefined;
-  /** What the host has in hand: a run under its id, or several in a pass under an id of its own. */
-  #pass: Pass | undefined;
+  /** What the host has, in the order in which it does it: a run under its id, or several in a pass under an id of its own. */
+  readonly #passes = new Map<string, Pass>();
   #requests = 0;
   #over: TracewireError | undefined;
 
@@ -79,14 +78,14 @@ export class HostLink {
     });
   }
 
-  /** One pass at a time. `ended` is called after `events.done`; a loss of the host ends the run too. */
+  /** Begins when what the host has is done. `ended` is called after `events.done`; neither is when the host is lost. */
   run(
     id: string,
     { traces, isSession, payload, blobs = [] }: Work,
     events: RunEvents,
     ended: () => void,
   ): void {
-    this.#pass = { id, runs: new Map([[id, events]]), ended };
+    this.#passes.set(id, { runs: new Map([[id, events]]), ended });
     const files = blobs.length > 0 ? [...blobs] : undefined;
     const work = isSession ? { traces: [...traces] } : { ...traces[0] };
     this.#send({ type: 'run', run: id, ...work, blobs: files } as HostCommand, [payload]);
@@ -98,7 +97,7 @@ export class HostLink {
     runs: readonly TogetherRun[],
     over: { ended(): void; apart(error: ErrorBody | undefined): void },
   ): void {
-    this.#pass = { id, runs: new Map(runs.map((run) => [run.id, run.events])), ...over };
+    this.#passes.set(id, { runs: new Map(runs.map((run) => [run.id, run.events])), ...over });
     this.#send(
       {
         type: 'run_together',
@@ -113,7 +112,7 @@ export class HostLink {
 
   /** Of a run, or of a pass of several. */
   cancel(id: string): void {
-    if (this.#pass?.id === id) this.#send({ type: 'cancel', run: id });
+    if (this.#passes.has(id)) this.#send({ type: 'cancel', run: id });
   }
 
   tokenize(text: string): Promise<Tokens> {
@@ -198,25 +197,26 @@ export class HostLink {
   };
 
   #eventsOf(run: string): RunEvents | undefined {
-    return this.#pass?.runs.get(run);
+    for (const { runs } of this.#passes.values()) if (runs.has(run)) return runs.get(run);
+    return undefined;
   }
 
   #done(event: MessageOf<typeof hostEvents, 'done'>, payload: Uint8Array): void {
-    const pass = this.#pass;
-    const events = pass?.runs.get(event.run);
-    if (!pass || !events) return;
-    pass.runs.delete(event.run);
-    events.done(event, payload);
-    if (pass.runs.size > 0) return;
-    this.#pass = undefined;
-    pass.ended();
+    for (const [id, pass] of this.#passes) {
+      const events = pass.runs.get(event.run);
+      if (!events) continue;
+      pass.runs.delete(event.run);
+      events.done(event, payload);
+      if (pass.runs.size > 0) return;
+      this.#passes.delete(id);
+      return pass.ended();
+    }
   }
 
   #apart(id: string, error: ErrorBody | undefined): void {
-    const pass = this.#pass;
-    if (pass?.id !== id) return;
-    this.#pass = undefined;
-    pass.apart?.(error);
+    const pass = this.#passes.get(id);
+    this.#passes.delete(id);
+    pass?.apart?.(error);
   }
 
   #refused(request: number, error: ErrorBody): void {

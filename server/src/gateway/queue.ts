@@ -41,6 +41,12 @@ export class RunQueue {
     this.#length += 1;
   }
 
+  /** Whose turn it is. */
+  get first(): Run | undefined {
+    const [lane] = this.#lanes.values();
+    return lane?.[0];
+  }
+
   shift(): Run | undefined {
     const [turn] = this.#lanes;
     if (!turn) return undefined;

@@ -117,6 +117,11 @@ export class Run implements RunEvents {
     this.#share = options.share;
   }
 
+  /** What the host needs, until the run has begun or ended. */
+  get work(): Work | undefined {
+    return this.#work;
+  }
+
   /** What it brings into a pass with others, if it may go with them. */
   get share(): Share | undefined {
     return this.#share;

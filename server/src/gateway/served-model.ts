@@ -49,6 +49,11 @@ export class ServedModel {
   #current: readonly Run[] = [];
   /** What the host calls that. */
   #pass = '';
+  /**
+   * The one that the host has behind it, and begins by itself, so that it needn't idle until it is told. Until then it is a run that waits,
+   * in the queue.
+   */
+  #ahead: Run | undefined;
   #begun = 0;
   #timer: NodeJS.Timeout | undefined;
   #closed = false;
@@ -151,6 +156,7 @@ export class ServedModel {
   cancel(run: Run): void {
     run.cancel();
     if (this.#queue.remove(run)) {
+      if (this.#ahead === run) this.#keeper.link?.cancel(run.hostId);
       run.finish('cancelled');
       this.#queue.announce(this.#running);
     } else if (this.#current.includes(run)) {
@@ -192,10 +198,12 @@ export class ServedModel {
   }
 
   #pump(): void {
-    if (this.#running > 0 || this.#queue.length === 0 || this.#closed) return;
+    if (this.#queue.length === 0 || this.#closed) return;
     const link = this.#keeper.link;
-    if (!link) this.#revive();
-    else if (!this.#mustYield) this.#begin(link);
+    if (this.#running === 0 && !link) return this.#revive();
+    if (!link || this.#mustYield) return;
+    if (this.#running === 0) this.#begin(link);
+    if (this.#running === 1) this.#sendAhead(link);
   }
 
   get #mustYield(): boolean {
@@ -209,22 +217,45 @@ export class ServedModel {
       ? ridersFor(run.share, this.#queue.waiting(), this.#options.limits ?? DEFAULT_LIMITS)
       : [];
     for (const rider of riders) this.#queue.take(rider);
-    this.#current = [run, ...riders];
+    this.#begins([run, ...riders]);
+    if (riders.length > 0) return this.#beginTogether(link);
+    const { work } = run;
+    if (!work) return this.#ended();
+    this.#runs(run);
+    link.run(run.hostId, work, run, () => this.#worked());
+  }
+
+  #begins(runs: readonly Run[]): void {
+    this.#current = runs;
     this.#begun = performance.now();
     this.#usedAt = this.#begun;
     this.#options.meter?.passBegan(this.name, this.#running);
-    this.#log.debug({ model: this.name, runs: this.#current.map(({ hostId }) => hostId) }, 'pass begins');
-    if (riders.length > 0) this.#beginTogether(link);
-    else this.#beginAlone(link, run);
+    this.#log.debug({ model: this.name, runs: runs.map(({ hostId }) => hostId) }, 'pass begins');
   }
 
-  #beginAlone(link: HostLink, run: Run): void {
-    const work = run.running();
-    if (!work) return this.#ended();
+  /** The one that is in hand alone. */
+  #runs(run: Run): void {
+    run.running();
     this.#pass = run.hostId;
     const { runMs } = this.#options;
     if (runMs !== undefined) this.#timer = setTimeout(() => this.#overdue(run, runMs), runMs).unref();
-    link.run(run.hostId, work, run, () => this.#worked());
+  }
+
+  /** Not one that may share a pass: who goes with it shows when it begins. */
+  #sendAhead(link: HostLink): void {
+    const run = this.#queue.first;
+    if (this.#ahead || !run?.work || run.share) return;
+    this.#ahead = run;
+    link.run(run.hostId, run.work, run, () => this.#worked());
+  }
+
+  /** The host has gone on to it. One that was cancelled while it waited has ended for its client; the host still has to say so. */
+  #goesOn(run: Run): void {
+    this.#ahead = undefined;
+    this.#queue.take(run);
+    this.#begins([run]);
+    this.#runs(run);
+    if (run.ended) this.#stop();
   }
 
   #beginTogether(link: HostLink): void {
@@ -286,6 +317,7 @@ export class ServedModel {
     this.#current = [];
     this.#pass = '';
     this.#usedAt = performance.now();
+    if (this.#ahead) this.#goesOn(this.#ahead);
     this.#pump();
     this.#queue.announce(this.#running);
   }
@@ -315,6 +347,7 @@ export class ServedModel {
     else this.#current[0]?.finish('failed', { errors: [error.body] });
     this.#current = [];
     this.#pass = '';
+    this.#ahead = undefined;
     this.#revive();
   }
 

@@ -1,7 +1,7 @@
 /**
  * Starts the worker thread in which the model runs. The runtime blocks that thread, so a `cancel` can't wait
  * in its message queue: this side looks at what it forwards and sets a shared flag that the worker reads
- * between segments.
+ * between segments. Each pass has a flag of its own, for one may wait behind the one that goes on.
  */
 import '../no-telemetry.ts';
 import { Worker } from 'node:worker_threads';
@@ -10,9 +10,12 @@ import { portTransport } from './port-transport.ts';
 
 /** What `worker.ts` finds in `workerData`. */
 export interface EngineThreadData {
-  /** One Int32: 1 once the current run is cancelled. */
-  readonly cancelFlag: SharedArrayBuffer;
+  /** `CANCEL_FLAGS` Int32, of passes in the order of their commands, in turn: 1 once that pass is cancelled. */
+  readonly cancelFlags: SharedArrayBuffer;
 }
+
+/** More than there are passes in the thread at a time. */
+export const CANCEL_FLAGS = 8;
 
 export interface EngineThread {
   /** Carries `hostCommands` to the worker and `hostEvents` back; it closes when the worker ends. */
@@ -22,29 +25,32 @@ export interface EngineThread {
 }
 
 export function startEngineThread(): EngineThread {
-  const cancelFlag = new SharedArrayBuffer(Int32Array.BYTES_PER_ELEMENT);
-  const workerData: EngineThreadData = { cancelFlag };
+  const cancelFlags = new SharedArrayBuffer(CANCEL_FLAGS * Int32Array.BYTES_PER_ELEMENT);
+  const workerData: EngineThreadData = { cancelFlags };
   // A local run stands in the user's process, whose own flags (`--input-type`, `--test`) are not for this thread.
   const worker = new Worker(new URL('./worker.js', import.meta.url), { workerData, execArgv: [] });
   return {
-    transport: withCancelFlag(portTransport(worker), new Int32Array(cancelFlag)),
+    transport: withCancelFlags(portTransport(worker), new Int32Array(cancelFlags)),
     keepProcess: (keep) => (keep ? worker.ref() : worker.unref()),
   };
 }
 
-/** Keeps the flag in step with the commands that pass: a run, or several together, clears it; its `cancel` sets it. */
-export function withCancelFlag(transport: Transport, flag: Int32Array): Transport {
-  let current: unknown;
+/** Keeps the flags in step with the commands that pass: a run, or several together, clears the next one; its `cancel` sets it. */
+export function withCancelFlags(transport: Transport, flags: Int32Array): Transport {
+  const passes = new Array<unknown>(flags.length);
+  let next = 0;
   return {
     listen: (handlers) => transport.listen(handlers),
     close: (code, reason) => transport.close(code, reason),
     send(parts) {
       const command = headerOf(parts);
       if (command?.type === 'run' || command?.type === 'run_together') {
-        current = command['run'];
-        Atomics.store(flag, 0, 0);
-      } else if (command?.type === 'cancel' && command['run'] === current) {
-        Atomics.store(flag, 0, 1);
+        passes[next] = command['run'];
+        Atomics.store(flags, next, 0);
+        next = (next + 1) % flags.length;
+      } else if (command?.type === 'cancel') {
+        const at = passes.indexOf(command['run']);
+        if (at >= 0) Atomics.store(flags, at, 1);
       }
       transport.send(parts);
     },

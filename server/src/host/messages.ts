@@ -26,7 +26,10 @@ const blobs = z.optional(z.array(z.strictObject({ sha256: z.string(), path: z.st
 /** In a session, and only there. */
 const trace = z.optional(uint);
 
-/** Gateway → host. A host runs one pass at a time; the gateway sends the next when all its runs are `done`, or it is `apart`. */
+/**
+ * Gateway → host. A host runs one pass at a time, in the order of the commands: what comes before all runs of a pass are `done`, or
+ * it is `apart`, waits for that, and begins at once then. The gateway sends at most one pass ahead in this way.
+ */
 export const hostCommands = {
   /** First and once. `cache` is the folder for prepared models. */
   load: z.strictObject({

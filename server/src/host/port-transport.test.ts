@@ -1,7 +1,7 @@
 import { MessageChannel, Worker } from 'node:worker_threads';
 import { encodeFrame, type Transport } from '@tracewire/protocol';
 import { expect, it } from 'vitest';
-import { withCancelFlag } from './engine-thread.ts';
+import { withCancelFlags } from './engine-thread.ts';
 import { portTransport } from './port-transport.ts';
 
 const BUILT = new URL('../../dist/host/port-transport.js', import.meta.url).href;
@@ -78,18 +78,20 @@ it('works over the ports of a channel', async () => {
   expect(messages.map((bytes) => [...bytes])).toEqual([[1, 2]]);
 });
 
-it('sets the cancel flag for the current run only, and clears it with the next', () => {
+it('sets the cancel flag of that run only, and clears each for the next run that has it', () => {
   const sent: unknown[] = [];
-  const flag = new Int32Array(new SharedArrayBuffer(4));
+  const flags = new Int32Array(new SharedArrayBuffer(8));
   const inner: Transport = { send: (parts) => sent.push(parts), listen() {}, close() {} };
-  const transport = withCancelFlag(inner, flag);
+  const transport = withCancelFlags(inner, flags);
   const graph = { invokes: [], nodes: [] };
   transport.send(encodeFrame({ type: 'run', run: 'a', graph }));
   transport.send(encodeFrame({ type: 'cancel', run: 'b' }));
-  expect(flag[0]).toBe(0);
-  transport.send(encodeFrame({ type: 'cancel', run: 'a' }));
-  expect(flag[0]).toBe(1);
+  expect([...flags]).toEqual([0, 0]);
   transport.send(encodeFrame({ type: 'run', run: 'b', graph }));
-  expect(flag[0]).toBe(0);
-  expect(sent).toHaveLength(4);
+  transport.send(encodeFrame({ type: 'cancel', run: 'b' }));
+  expect([...flags]).toEqual([0, 1]);
+  transport.send(encodeFrame({ type: 'cancel', run: 'a' }));
+  transport.send(encodeFrame({ type: 'run', run: 'c', graph }));
+  expect([...flags]).toEqual([0, 1]);
+  expect(sent).toHaveLength(6);
 });

@@ -38,25 +38,32 @@ const LOG_VALUE_BYTES = 64 * 1024;
 
 if (!parentPort) throw new Error('worker.ts runs as a worker thread only.');
 const transport = portTransport(parentPort);
-const cancelled = new Int32Array((workerData as EngineThreadData).cancelFlag);
+const flags = new Int32Array((workerData as EngineThreadData).cancelFlags);
 
-const isCancelled = (): boolean => Atomics.load(cancelled, 0) === 1;
+type IsCancelled = () => boolean;
 const kept = new HostBlobs();
 let engine: Engine | undefined;
 let chunkBytes = 0;
+/** The pass that came last, and those before it. */
+let last: Promise<void> = Promise.resolve();
+let passes = 0;
 
 const handlers: Handlers<typeof hostCommands> = {
   load: (message) => void load(message),
   run: (message, payload) =>
-    void runWork(message, payload).catch((error: unknown) =>
-      send({ type: 'done', run: message.run, state: 'failed', errors: [toErrorBody(error)] }),
+    inTurn((isCancelled) =>
+      runWork(message, payload, isCancelled).catch((error: unknown) =>
+        send({ type: 'done', run: message.run, state: 'failed', errors: [toErrorBody(error)] }),
+      ),
     ),
   run_together: ({ run, runs }, payload) =>
-    void runTogether(run, runs, payload).catch((error: unknown) =>
-      send({ type: 'apart', run, error: toErrorBody(error) }),
+    inTurn((isCancelled) =>
+      runTogether(run, runs, payload, isCancelled).catch((error: unknown) =>
+        send({ type: 'apart', run, error: toErrorBody(error) }),
+      ),
     ),
   explain,
-  // The flag that engine-thread.ts set has done it already; between runs there is nothing to cancel.
+  // The flag that engine-thread.ts set has done it already.
   cancel: () => undefined,
   tokenize: ({ request, text }) =>
     answer(request, (loaded) => ({ type: 'tokens', request, ...loaded.tokenizer.encode(text) })),
@@ -68,6 +75,13 @@ transport.listen({
   message: (bytes) => dispatch(handlers, decodeMessage(hostCommands, bytes)),
   close: () => void engine?.release(),
 });
+
+/** One pass at a time: what comes during one begins as soon as that has ended. */
+function inTurn(pass: (isCancelled: IsCancelled) => Promise<void>): void {
+  const flag = passes % flags.length;
+  passes += 1;
+  last = last.then(() => pass(() => Atomics.load(flags, flag) === 1));
+}
 
 function send(event: Event, payload: readonly Uint8Array[] = []): void {
   transport.send(encodeFrame(event as Event & { type: string }, payload));
@@ -87,9 +101,11 @@ async function load({ type: _, chunkBytes: bytes, describeOnly, ...options }: Lo
   }
 }
 
-async function runWork(message: RunCommand, payload: Uint8Array): Promise<void> {
+async function runWork(message: RunCommand, payload: Uint8Array, isCancelled: IsCancelled): Promise<void> {
   const { run, graph, generate, traces, blobs = [] } = message;
   if (!engine) return send({ type: 'done', run, state: 'failed', errors: [notLoaded()] });
+  // While it waited for its turn.
+  if (isCancelled()) return send({ type: 'done', run, state: 'cancelled' });
   const named = kept.of(blobs);
   const functionOf: FunctionOf = (sha256) => named.function(sha256);
   const tensors = tensorsOf(message, payload);
@@ -134,6 +150,7 @@ async function runTogether(
   pass: string,
   runs: MessageOf<typeof hostCommands, 'run_together'>['runs'],
   payload: Uint8Array,
+  isCancelled: IsCancelled,
 ): Promise<void> {
   if (!engine) return send({ type: 'apart', run: pass, error: notLoaded() });
   const payloads = payloadsOf(
