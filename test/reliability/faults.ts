@@ -66,7 +66,16 @@ const MOST_KILLS = 20;
 export type Tell = (result: FaultResult) => void;
 
 export async function breakEverything(options: FaultOptions, tell: Tell = () => {}): Promise<FaultResult[]> {
-  const faults = [cuts, halfOpen, slowLink, hostKilled, gatewayKilled, diskFull, clockJumps];
+  const faults = [
+    cuts,
+    halfOpen,
+    slowLink,
+    hostKilled,
+    hostKilledAnyTime,
+    gatewayKilled,
+    diskFull,
+    clockJumps,
+  ];
   const results: FaultResult[] = [];
   for (const fault of faults.filter(({ name }) => options.only === undefined || name === options.only)) {
     for (const result of await fault(options)) {
@@ -311,6 +320,35 @@ function hostKilled(options: FaultOptions): Promise<FaultResult[]> {
     return [account.result];
   });
 }
+
+/** While it starts, loads, runs or idles, with several runs at once. */
+function hostKilledAnyTime(options: FaultOptions): Promise<FaultResult[]> {
+  return withServer(options, {}, async ({ server, url, undisturbed }) => {
+    const account = new Account('kill -9 of the host at any time, of several runs at once');
+    const random = new Random(options.seed);
+    const kill = async (): Promise<void> => {
+      const several = Promise.all(Array.from({ length: SEVERAL }, () => trial(options, url)));
+      for (let n = 0; n < 2; n++) {
+        await sleep(random.below(LONG_START_MS));
+        const hosts = childrenOf(server.pid);
+        for (const host of hosts) process.kill(host, 'SIGKILL');
+        await account.expect('a killed host was left over', () => !hosts.some(isAlive));
+      }
+      for (const outcome of await several) account.take(outcome, ['completed', 'failed'], undisturbed);
+      account.take(await trial(options, url), ['completed', 'failed'], undisturbed);
+    };
+    await kill();
+    await account.expect('no host came back', () => childrenOf(server.pid).length === 1);
+    const before = await settled(server);
+    for (let n = 1; n <= Math.min(options.trials, MOST_KILLS); n++) await kill();
+    await account.nothingLeft(server, before);
+    return [account.result];
+  });
+}
+
+const SEVERAL = 4;
+/** A start takes about as long, waits between starts apart. */
+const LONG_START_MS = 1800;
 
 /** In mid-stream. A detached run that had ended is fetched from the next one; the other is lost, and said to be. */
 async function gatewayKilled(options: FaultOptions): Promise<FaultResult[]> {

@@ -19,6 +19,8 @@ export interface HostKeeperOptions {
   readonly log: Log;
   /** Multiplies the waits; tests shorten them. */
   readonly waitFactor?: number;
+  /** How long a host may tell nothing while it loads. */
+  readonly loadingMs?: number | undefined;
   /** What was kept of the model's description from an earlier start. */
   kept?(): Promise<ModelDescription | undefined>;
   /** Waits until there is memory for the model; what it gives is called when the start is over. */
@@ -144,8 +146,10 @@ export class HostKeeper {
     try {
       const description = await link.load(this.#options.config);
       if (this.#closing.signal.aborted) throw shuttingDown();
-      this.#link = link;
+      // It may have been lost since it said so.
+      if (link.failure) throw link.failure;
       this.#options.loaded(description);
+      this.#link = link;
       return link;
     } catch (error) {
       link.close();
@@ -154,10 +158,11 @@ export class HostKeeper {
   }
 
   async #connect(): Promise<HostLink> {
-    const { config, start, loading } = this.#options;
+    const { config, start, loading, loadingMs } = this.#options;
     const handle = await start();
     const link = new HostLink(handle, {
       model: config.name,
+      loadingMs,
       loading,
       lost: (error) => this.#lost(link, error),
     });

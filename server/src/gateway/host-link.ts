@@ -18,6 +18,7 @@ import { joinPayloads } from '../host/join.ts';
 import { type hostCommands, hostEvents } from '../host/messages.ts';
 import { Refusal } from './admission.ts';
 import type { HostHandle, LoadConfig, Loading, Question, RunEvents, Tokens, Work } from './host-handle.ts';
+import { LOADING_MS } from './limits.ts';
 
 type HostCommand = MessageOf<typeof hostCommands>;
 
@@ -43,6 +44,8 @@ interface Pass {
 export interface HostLinkOptions {
   /** The model's name, for messages. */
   readonly model: string;
+  /** How long it may tell nothing while it loads. */
+  readonly loadingMs?: number | undefined;
   loading(loading: Loading): void;
   /** Called once, unless the gateway closed the link itself. */
   lost(error: TracewireError): void;
@@ -55,6 +58,8 @@ export class HostLink {
   readonly #texts = new Map<number, Asked<string>>();
   readonly #explanations = new Map<number, Asked<Explanation>>();
   #load: Asked<ModelDescription> | undefined;
+  /** Runs while it loads. */
+  #silence: NodeJS.Timeout | undefined;
   /** What the host has, in the order in which it does it: a run under its id, or several in a pass under an id of its own. */
   readonly #passes = new Map<string, Pass>();
   #requests = 0;
@@ -69,13 +74,26 @@ export class HostLink {
     });
   }
 
+  /** Why it is over, once it is. */
+  get failure(): TracewireError | undefined {
+    return this.#over;
+  }
+
   /** First and once. Rejects with the host's reason, or `host_lost`. */
   load(config: LoadConfig): Promise<ModelDescription> {
     return new Promise((resolve, reject) => {
       if (this.#over) return reject(this.#over);
       this.#load = { resolve, reject };
+      const { loadingMs = LOADING_MS } = this.#options;
+      const silent = `it said nothing for ${loadingMs} ms while it loaded the model`;
+      this.#silence = setTimeout(() => this.abandon(silent), loadingMs).unref();
       this.#send({ type: 'load', ...config });
     });
+  }
+
+  #loaded(answer: (load: Asked<ModelDescription>) => void): void {
+    clearTimeout(this.#silence);
+    if (this.#load) answer(this.#load);
   }
 
   /** Begins when what the host has is done. `ended` is called after `events.done`; neither is when the host is lost. */
@@ -179,9 +197,12 @@ export class HostLink {
   }
 
   readonly #handlers: Handlers<typeof hostEvents> = {
-    loading: ({ phase, done, total }) => this.#options.loading({ phase, done, total }),
-    loaded: ({ description }) => this.#load?.resolve(description),
-    load_failed: ({ error }) => this.#load?.reject(new TracewireError(error)),
+    loading: ({ phase, done, total }) => {
+      this.#silence?.refresh();
+      this.#options.loading({ phase, done, total });
+    },
+    loaded: ({ description }) => this.#loaded(({ resolve }) => resolve(description)),
+    load_failed: ({ error }) => this.#loaded(({ reject }) => reject(new TracewireError(error))),
     progress: (event, payload) => this.#eventsOf(event.run)?.progress(event, payload),
     value: (event, payload) => this.#eventsOf(event.run)?.value(event, payload),
     chunk: (event, payload) => this.#eventsOf(event.run)?.chunk(event, payload),
@@ -241,7 +262,7 @@ export class HostLink {
 
   #end(error: TracewireError): void {
     this.#over = error;
-    this.#load?.reject(error);
+    this.#loaded(({ reject }) => reject(error));
     for (const asked of [this.#tokens, this.#texts, this.#explanations]) {
       for (const { reject } of asked.values()) reject(error);
       asked.clear();

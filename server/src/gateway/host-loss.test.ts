@@ -67,6 +67,46 @@ describe('a lost host', () => {
     expect(states(client, 'c').at(-1)).toBe('running');
   });
 
+  it('that is lost again as soon as it has loaded is replaced, for it takes no runs', async () => {
+    let loads = 0;
+    const server = await toy({
+      answer: (host, command) => {
+        if (command.type !== 'load') return;
+        loads += 1;
+        host.send({ type: 'loaded', description: DESCRIPTION });
+        if (loads === 2) host.die('it was ended by SIGKILL');
+      },
+    });
+    const client = await server.client();
+    await begin(server, client, 'a');
+    client.send(runOf('b'));
+    await settle();
+    server.host().die('boom');
+    await expect.poll(() => server.hosts.length).toBe(3);
+    await expect.poll(() => server.host().commands.map(({ type }) => type)).toEqual(['load', 'run']);
+    expect(states(client, 'b').at(-1)).toBe('running');
+  });
+
+  it('whose successor tells nothing of its loading gets another, at last', async () => {
+    let loads = 0;
+    const server = await toy({
+      loadingMs: 100,
+      answer: (host, command) => {
+        if (command.type !== 'load') return;
+        loads += 1;
+        if (loads !== 2) host.send({ type: 'loaded', description: DESCRIPTION });
+      },
+    });
+    const client = await server.client();
+    await begin(server, client, 'a');
+    client.send(runOf('b'));
+    await settle();
+    server.host().die('boom');
+    await expect.poll(() => server.hosts.length).toBe(3);
+    expect(server.hosts[1]?.killed).toBe(true);
+    await expect.poll(() => states(client, 'b').at(-1)).toBe('running');
+  });
+
   it('at start-up is the reason that loading rejects with', async () => {
     const load = toy({
       answer: (host, command) => {

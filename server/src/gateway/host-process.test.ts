@@ -1,6 +1,6 @@
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { mkdtempSync, readdirSync, readFileSync, rmdirSync } from 'node:fs';
+import { mkdtempSync, readdirSync, readFileSync, rmdirSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
@@ -112,6 +112,31 @@ describe('a host process', () => {
         code: 'host_lost',
         message: expect.stringMatching(/it took \d+ bytes of memory, and 314572800 are allowed/),
       });
+    },
+  );
+
+  it('that never connects is ended', async () => {
+    const folder = mkdtempSync(join(tmpdir(), 'tracewire-test-'));
+    const program = join(folder, 'silent.mjs');
+    writeFileSync(program, 'setInterval(() => {}, 1000);');
+    const start = startHostProcess({ model: 'fixture', log: SILENT, main: program, connectMs: 500 });
+    await expect(start).rejects.toMatchObject({
+      code: 'host_lost',
+      message: 'No host: it did not connect within 500 ms.',
+    });
+    rmSync(folder, { recursive: true });
+  });
+
+  it.skipIf(process.platform === 'win32')(
+    'that was killed is lost, though another process holds its end of the socket',
+    async () => {
+      const { host, lost } = await link();
+      const [pid = 0, other = 0] = (await host.tokenize('lend')).ids;
+      process.kill(pid, 'SIGKILL');
+      await expect(host.tokenize('x')).rejects.toMatchObject({ code: 'host_lost' });
+      expect(lost).toEqual([expect.stringContaining('SIGKILL')]);
+      expect(isAlive(other)).toBe(true);
+      process.kill(other, 'SIGKILL');
     },
   );
 

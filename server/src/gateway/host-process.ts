@@ -14,6 +14,7 @@ import { fileURLToPath } from 'node:url';
 import { Inbox, TracewireError, type Transport } from '@tracewire/protocol';
 import { socketTransport } from '../host/socket-transport.ts';
 import type { HostHandle } from './host-handle.ts';
+import { CONNECT_MS } from './limits.ts';
 import type { Log } from './log.ts';
 import { ownBytes, watchMemory } from './memory-watch.ts';
 
@@ -25,7 +26,7 @@ const MAX_LINE = 2000;
  * itself it keeps what a released session's weights took, and a host grows with each new cut.
  */
 const ALLOCATOR = { MALLOC_MMAP_THRESHOLD_: String(1024 * 1024) };
-/** Between a closed socket and the exit that says why. */
+/** Between a closed socket and the exit that says why, or an exit and the end of what was sent before it. */
 const EXIT_GRACE_MS = 1000;
 
 export interface HostProcessOptions {
@@ -36,6 +37,8 @@ export interface HostProcessOptions {
   readonly memoryBytes?: number | undefined;
   /** The program that the process runs; tests have one of their own. */
   readonly main?: string;
+  /** How long it may take to connect. */
+  readonly connectMs?: number;
 }
 
 /** Resolves once the process has connected. Rejects with `host_lost` if it ends before. */
@@ -52,7 +55,7 @@ export async function startHostProcess(options: HostProcessOptions): Promise<Hos
 
 function connectProcess(
   path: string,
-  { model, log, memoryBytes, main = MAIN }: HostProcessOptions,
+  { model, log, memoryBytes, main = MAIN, connectMs = CONNECT_MS }: HostProcessOptions,
 ): Promise<HostHandle> {
   const server = createServer();
   return new Promise<HostHandle>((resolve, reject) => {
@@ -64,11 +67,18 @@ function connectProcess(
       });
       logLines(child, model, log);
       const tooMuch = memoryBytes === undefined ? undefined : watchMemory(child, memoryBytes);
-      const ended = exitOf(child).then((reason) => tooMuch?.() ?? reason);
-      ended.then((reason) =>
-        reject(new TracewireError({ code: 'host_lost', message: `No host: ${reason}.` })),
-      );
+      let late: string | undefined;
+      const timer = setTimeout(() => {
+        late = `it did not connect within ${connectMs} ms`;
+        child.kill('SIGKILL');
+      }, connectMs);
+      const ended = exitOf(child).then((reason) => late ?? tooMuch?.() ?? reason);
+      ended.then((reason) => {
+        clearTimeout(timer);
+        reject(new TracewireError({ code: 'host_lost', message: `No host: ${reason}.` }));
+      });
       server.once('connection', (socket) => {
+        clearTimeout(timer);
         log.debug({ model, hostPid: child.pid }, 'host connected');
         resolve({
           transport: hostTransport(socket, child, ended),
@@ -80,7 +90,10 @@ function connectProcess(
   }).finally(() => server.close());
 }
 
-/** The socket's transport, with the exit as the reason of the close: it says more than "the socket ended". */
+/**
+ * The socket's transport, with the exit as the reason of the close: it says more than "the socket ended". It closes with the process, too,
+ * whoever else may hold its end of the socket.
+ */
 function hostTransport(socket: Socket, child: ChildProcess, ended: Promise<string>): Transport {
   const inner = socketTransport(socket);
   const inbox = new Inbox();
@@ -94,6 +107,7 @@ function hostTransport(socket: Socket, child: ChildProcess, ended: Promise<strin
       });
     },
   });
+  ended.then(() => setTimeout(() => socket.destroy(), EXIT_GRACE_MS).unref());
   return {
     send: (parts) => inner.send(parts),
     listen: (handlers) => inbox.listen(handlers),

@@ -72,6 +72,12 @@ export const OPEN_REQUESTS = 64;
 /** Time for `hello`: idle connections are not free. */
 export const HELLO_MS = 10_000;
 
+/** A host's process that does not connect: a start takes a second, or some where the machine is busy. */
+export const CONNECT_MS = 60_000;
+
+/** A host that loads its model and tells nothing of it meanwhile; packing the weights of a large model is the longest step. */
+export const LOADING_MS = 10 * 60_000;
+
 /** A host that has been told to cancel, or whose run is over its time, and goes on all the same. */
 export const STUCK_MS = 10_000;
 

@@ -24,6 +24,7 @@ export interface ServedModelOptions {
   readonly log: Log;
   readonly meter?: Meter;
   readonly waitFactor?: number;
+  readonly loadingMs?: number;
   readonly queuedRuns?: number | undefined;
   /** What a pass over several runs keeps within. */
   readonly limits?: Pick<Limits, 'nodes' | 'batchTokens' | 'invokes'>;

@@ -28,6 +28,7 @@ interface ToyOptions {
   readonly helloMs?: number;
   readonly runMs?: number;
   readonly stuckMs?: number;
+  readonly loadingMs?: number;
   readonly results?: ResultStore;
   readonly readMs?: number;
   readonly batching?: Batching;
