@@ -1,25 +1,29 @@
 /** Chooses a token from logits, in float64, exactly as PROTOCOL.md, section 6.2, says. */
 import { type Generate, type TensorLike, TracewireError } from '@tracewire/protocol';
+import { HighestFirst } from './highest-first.ts';
 
 /** Random numbers from 0 to below 1, by their index. */
 export interface Uniforms {
   uniform(index: number): number;
 }
 
+/** Logits as numbers; what they are a view of stays as it is. */
+type Logits = Float32Array | Float64Array;
+
 /**
- * Logits of a row's position, the last if not said, of a `[rows, positions, vocabulary]` tensor, as float64. Throws for a dtype
- * without numbers.
+ * Logits of a row's position, the last if not said, of a `[rows, positions, vocabulary]` tensor, not copied unless their dtype
+ * asks for it. Throws for a dtype without numbers.
  */
 export function lastLogits(
   { dtype, dims, data }: TensorLike,
   fromFloat16: (bits: number) => number,
   at?: { readonly row: number; readonly position: number },
-): Float64Array {
+): Logits {
   const vocabulary = dims.at(-1) ?? 0;
   const end = at ? (at.row * (dims.at(-2) ?? 1) + at.position + 1) * vocabulary : data.length;
-  const row = data.subarray(end - vocabulary, end) as ArrayLike<number>;
-  if (dtype === 'float32' || dtype === 'float64') return Float64Array.from(row);
-  if (dtype === 'float16') return Float64Array.from(row, fromFloat16);
+  const row = data.subarray(end - vocabulary, end);
+  if (row instanceof Float32Array || row instanceof Float64Array) return row;
+  if (dtype === 'float16') return Float64Array.from(row as ArrayLike<number>, fromFloat16);
   throw new TracewireError({
     code: 'model_unsupported',
     message: `No token can be chosen from ${dtype} logits.`,
@@ -27,16 +31,18 @@ export function lastLogits(
 }
 
 /**
- * The id that is chosen at a step. `logits` are changed. `seen` are the ids of the prompt and those chosen before.
+ * The id that is chosen at a step. `seen` are the ids of the prompt and those chosen before.
  * Throws `operation_failed` for logits that nothing can be chosen from: an intervention may make them NaN.
  */
 export function chooseToken(
-  logits: Float64Array,
+  given: Logits,
   { temperature = 0, topK, topP, repetitionPenalty = 1 }: Generate,
   seen: ReadonlySet<number>,
   step: number,
   uniforms: Uniforms,
 ): number {
+  if (repetitionPenalty === 1 && temperature === 0) return highest(given, step);
+  const logits = new Float64Array(given);
   if (repetitionPenalty !== 1) penalize(logits, seen, repetitionPenalty);
   const best = highest(logits, step);
   if (temperature === 0) return best;
@@ -55,19 +61,29 @@ function penalize(logits: Float64Array, seen: ReadonlySet<number>, penalty: numb
 }
 
 /** The id of the highest logit, of equal ones the lowest. */
-function highest(logits: Float64Array, step: number): number {
+function highest(logits: Logits, step: number): number {
   let best = 0;
+  let most = Number.NEGATIVE_INFINITY;
   for (let id = 0; id < logits.length; id++) {
     const logit = logits[id] ?? 0;
-    if (Number.isNaN(logit)) throw unusable(step, `that of token ${id} is NaN`);
-    if (logit > (logits[best] ?? 0)) best = id;
+    if (logit > most) {
+      most = logit;
+      best = id;
+    } else if (Number.isNaN(logit)) throw unusable(step, `that of token ${id} is NaN`);
   }
   return best;
 }
 
 /** Drops what is below the k-th highest; equal ones at the border stay. */
 function dropBelow(logits: Float64Array, k: number): void {
-  const border = logits.slice().sort()[logits.length - k] ?? Number.NEGATIVE_INFINITY;
+  const order = new HighestFirst(logits, Number.NEGATIVE_INFINITY);
+  let border = Number.NEGATIVE_INFINITY;
+  for (let taken = 0; taken < k; taken++) {
+    const id = order.take();
+    // Fewer than k are left: all that is below them is dropped already.
+    if (id === undefined) return;
+    border = logits[id] ?? border;
+  }
   for (let id = 0; id < logits.length; id++) {
     if ((logits[id] ?? 0) < border) logits[id] = Number.NEGATIVE_INFINITY;
   }
@@ -76,25 +92,30 @@ function dropBelow(logits: Float64Array, k: number): void {
 /** Drops all after the first whose running sum of probabilities is at least `topP`, from the most probable on. */
 function dropUnlikely(logits: Float64Array, topP: number): void {
   const probabilities = softmax(logits);
-  const order = Uint32Array.from(probabilities, (_, id) => id).sort(
-    (a, b) => (probabilities[b] ?? 0) - (probabilities[a] ?? 0) || a - b,
-  );
+  const order = new HighestFirst(probabilities, 0);
+  const all = logits.slice();
+  logits.fill(Number.NEGATIVE_INFINITY);
   let sum = 0;
-  let kept = 0;
-  while (kept < order.length && sum < topP) sum += probabilities[order[kept++] ?? 0] ?? 0;
-  for (const id of order.subarray(kept)) logits[id] = Number.NEGATIVE_INFINITY;
+  while (sum < topP) {
+    const id = order.take();
+    if (id === undefined) return;
+    sum += probabilities[id] ?? 0;
+    logits[id] = all[id] ?? 0;
+  }
 }
 
 function softmax(logits: Float64Array): Float64Array {
   let most = Number.NEGATIVE_INFINITY;
   for (const logit of logits) if (logit > most) most = logit;
   let sum = 0;
-  const exponentials = logits.map((logit) => {
-    const value = Math.exp(logit - most);
+  const probabilities = new Float64Array(logits.length);
+  for (let id = 0; id < logits.length; id++) {
+    const value = Math.exp((logits[id] ?? 0) - most);
     sum += value;
-    return value;
-  });
-  return exponentials.map((value) => value / sum);
+    probabilities[id] = value;
+  }
+  for (let id = 0; id < logits.length; id++) probabilities[id] = (probabilities[id] ?? 0) / sum;
+  return probabilities;
 }
 
 /** By rising id: the first whose running sum is above `u`, or the last that is left. */

@@ -33,11 +33,11 @@ export function webSockets(limits: Limits, pingMs = PING_MS): AcceptUpgrade {
   return (request, socket, head, accepted) =>
     server.handleUpgrade(request, socket, head, (webSocket) => {
       keepAlive(webSocket, request.socket, pingMs);
-      accepted(webSocketTransport(webSocket, socketBytes(limits)));
+      accepted(webSocketTransport(webSocket, request.socket, socketBytes(limits)));
     });
 }
 
-function webSocketTransport(socket: WebSocket, maxBuffered: number): Transport {
+function webSocketTransport(socket: WebSocket, connection: Socket, maxBuffered: number): Transport {
   const inbox = new Inbox();
   socket.on('message', (data: Buffer, isBinary) => {
     if (isBinary) return inbox.deliver(data);
@@ -60,6 +60,11 @@ function webSocketTransport(socket: WebSocket, maxBuffered: number): Transport {
       if (socket.bufferedAmount > maxBuffered) {
         inbox.abandon(1008, 'the client does not read what it asked for');
         return socket.terminate();
+      }
+      // A write is a call to the kernel, which hands the bytes on: what is sent in one turn goes out in one.
+      if (connection.writableCorked === 0) {
+        connection.cork();
+        process.nextTick(() => connection.uncork());
       }
       sendParts(socket, parts);
     },

@@ -22,6 +22,7 @@ import type { RunListener } from '../engine/outcomes.ts';
 import type { TraceWork } from '../engine/session.ts';
 import { HostBlobs } from './blobs.ts';
 import type { EngineThreadData } from './engine-thread.ts';
+import { HeldTokens } from './held-tokens.ts';
 import { joinRuns, payloadsOf } from './join.ts';
 import { hostCommands, type hostEvents } from './messages.ts';
 import { parted } from './parted.ts';
@@ -76,6 +77,8 @@ transport.listen({
   close: () => void engine?.release(),
 });
 
+const tokens = new HeldTokens<Event>((event) => post(event));
+
 /** One pass at a time: what comes during one begins as soon as that has ended. */
 function inTurn(pass: (isCancelled: IsCancelled) => Promise<void>): void {
   const flag = passes % flags.length;
@@ -84,6 +87,11 @@ function inTurn(pass: (isCancelled: IsCancelled) => Promise<void>): void {
 }
 
 function send(event: Event, payload: readonly Uint8Array[] = []): void {
+  tokens.flush();
+  post(event, payload);
+}
+
+function post(event: Event, payload: readonly Uint8Array[] = []): void {
   transport.send(encodeFrame(event as Event & { type: string }, payload));
 }
 
@@ -200,7 +208,7 @@ function listenerOf(run: string, trace?: number): RunListener {
     value: (save, value, step) => sendValue({ run, trace, save, step }, value),
     accessError: (save, error, step) => send({ type: 'access_error', run, trace, save, step, error }),
     log: (node, text, value, step) => sendLog({ run, trace, node, step }, text, value),
-    token: (token) => send({ type: 'token', run, trace, ...token }),
+    token: (token) => tokens.take({ type: 'token', run, trace, ...token }),
     progress,
   };
 }
