@@ -4,11 +4,13 @@
  */
 import { fileURLToPath } from 'node:url';
 import { LanguageModel } from '@tracewire/client';
-import { ERROR_CODES } from '@tracewire/protocol';
+import { ERROR_CODES, errorPage } from '@tracewire/protocol';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { startServer, type TestServer } from './support/server.ts';
+import { COMMANDS, printedBy } from './taught/commands.ts';
 import { ELSEWHERE } from './taught/elsewhere.ts';
 import { INPUTS } from './taught/inputs.ts';
+import { MODELS } from './taught/models.ts';
 import { expectTaught, type Row, thrownBy } from './taught/row.ts';
 import { RUNNING } from './taught/running.ts';
 import { SERVERS } from './taught/servers.ts';
@@ -30,6 +32,7 @@ const TABLES: Readonly<Record<string, readonly Row[]>> = {
   inputs: INPUTS,
   running: RUNNING,
   servers: SERVERS,
+  models: MODELS,
 };
 
 describe.each(Object.entries(TABLES))('%s', (name, rows) => {
@@ -41,9 +44,25 @@ describe.each(Object.entries(TABLES))('%s', (name, rows) => {
   });
 });
 
+it.each(COMMANDS.map((row) => [row.what, row.code, row] as const))(
+  'a program: %s: %s',
+  async (_what, _code, row) => {
+    const { code, text } = await printedBy(row.arguments(new URL(server.url).port));
+    expect(text).toMatch(new RegExp(`^(tracewire|TraceError): ${row.code}: `, 'm'));
+    expect(text).toMatch(
+      new RegExp(`see ${errorPage(row.code)}, or: (npx )?tracewire explain ${row.code}$`, 'm'),
+    );
+    for (const part of row.says) expect(text).toMatch(part);
+    expect(code).toBe(row.exit);
+  },
+);
+
 it('each code is provoked here, or stands with the reason why a script can’t', () => {
   const rows = Object.values(TABLES).flat();
-  const provoked = new Set<string>(rows.flatMap(({ code, cause }) => (cause ? [code, cause] : [code])));
+  const provoked = new Set<string>([
+    ...rows.flatMap(({ code, cause }) => (cause ? [code, cause] : [code])),
+    ...COMMANDS.map(({ code }) => code),
+  ]);
   const codes = Object.keys(ERROR_CODES);
   expect(Object.keys(ELSEWHERE).filter((code) => provoked.has(code) || !codes.includes(code))).toEqual([]);
   expect(codes.filter((code) => !provoked.has(code) && !Object.hasOwn(ELSEWHERE, code))).toEqual([]);

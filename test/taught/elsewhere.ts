@@ -14,12 +14,5 @@ export const ELSEWHERE: { readonly [code in ErrorCode]?: string } = {
   unknown_blob: 'The client sends what is missing; test/functions-evicted.test.ts.',
   blob_mismatch: 'The client hashes what it sends; server/src/conformance/cases/blobs.ts lies.',
   internal: 'A fault of ours. Known ones are mended.',
-  not_installed: 'In this repository the package is there; test/published.test.ts leaves it out.',
   behind_stop: 'A warning; test/interventions.test.ts.',
-  mixed_rows: 'It takes a model that mixes rows; protocol/src/check-invokes.test.ts.',
-  unauthorized: 'test/keys.test.ts.',
-  bad_configuration: 'Of the command line; server/src/cli/serve.test.ts.',
-  address_in_use: 'Of the command line; test/faults.test.ts.',
-  model_invalid: 'Of the command line; server/src/cli/serve.test.ts.',
-  model_unsupported: 'Of the command line; server/src/engine/intake.',
 };

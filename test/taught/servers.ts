@@ -1,11 +1,14 @@
 /** Errors of a server: busy, closed, gone, another than was thought, or with limits that a run is past. */
+import { mkdtempSync, rmSync } from 'node:fs';
 import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
+import { tmpdir } from 'node:os';
+import path from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { LanguageModel, type Trace } from '@tracewire/client';
 import type { Limits } from '@tracewire/protocol';
 import { childrenOf } from '../support/processes.ts';
-import { startServer } from '../support/server.ts';
+import { makeKey, startServer } from '../support/server.ts';
 import { startLimited } from './limited-server.ts';
 import type { Row } from './row.ts';
 
@@ -37,6 +40,20 @@ async function busy(use: (model: LanguageModel, process: { readonly pid?: number
   }
 }
 
+/** Calls `use` with the address of a server that asks for keys. */
+async function keyed(use: (url: string) => unknown): Promise<unknown> {
+  const folder = mkdtempSync(path.join(tmpdir(), 'tracewire-keyed-'));
+  const keys = path.join(folder, 'keys.json');
+  await makeKey(keys, 'alice');
+  const server = await startServer('--keys', keys);
+  try {
+    return await use(server.url);
+  } finally {
+    await server.stop();
+    rmSync(folder, { recursive: true });
+  }
+}
+
 export const SERVERS: readonly Row[] = [
   {
     what: 'nobody at the address',
@@ -61,6 +78,27 @@ export const SERVERS: readonly Row[] = [
     },
     facts: {},
     says: /HTTP 404/,
+  },
+  {
+    what: 'no key, where one is wanted',
+    code: 'unauthorized',
+    provoke: () =>
+      keyed((url) => {
+        const model = new LanguageModel('tiny-gpt2', { url });
+        return model.trace(PROMPT, save); // ✗
+      }),
+    facts: {},
+    says: /new LanguageModel\(name, \{ url, key \}\)/,
+  },
+  {
+    what: 'a key that nobody made',
+    code: 'unauthorized',
+    provoke: () =>
+      keyed((url) => {
+        const model = new LanguageModel('tiny-gpt2', { url, key: 'hunter2' });
+        return model.trace(PROMPT, save); // ✗
+      }),
+    facts: {},
   },
   {
     what: 'a model that was closed',

@@ -13,7 +13,10 @@ export function addConformance(parent: Command): void {
     .addOption(new Option('--other-key <key>', 'a second key').env('TRACEWIRE_OTHER_KEY'))
     .option('--only <ids>', 'cases and requirements, with commas between them', commaList)
     .option('--expected-failures <file>', 'ids of cases that may fail, one a line; # begins a comment')
-    .option('--json <file>', 'write the results as JSON')
+    .option(
+      '--json [file]',
+      'write the results as JSON, to standard output in place of the text or to a file',
+    )
     .option('--junit <file>', 'write the results as JUnit XML')
     .option('--timeout-ms <number>', 'how long a case waits for each thing', milliseconds, 10_000)
     .addHelpText('after', '\nExample:\n  $ tracewire conformance ws://127.0.0.1:7331 --only R-101')

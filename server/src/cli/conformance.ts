@@ -14,7 +14,8 @@ export interface ConformanceOptions {
   readonly model?: string;
   readonly key?: string;
   readonly otherKey?: string;
-  readonly json?: string;
+  /** A file, or true for standard output. */
+  readonly json?: string | true;
   readonly junit?: string;
   readonly expectedFailures?: string;
   readonly only?: readonly string[];
@@ -35,22 +36,22 @@ export async function conformance(url: string | undefined, options: ConformanceO
     options.client === undefined
       ? await ofServer(String(url), options, expected)
       : await ofClient(options.client, options, expected);
-  process.stdout.write(`\n${textReport(outcome)}`);
-  if (options.json) writeFileSync(options.json, jsonReport(outcome));
+  process.stdout.write(options.json === true ? jsonReport(outcome) : `\n${textReport(outcome)}`);
+  if (typeof options.json === 'string') writeFileSync(options.json, jsonReport(outcome));
   if (options.junit) writeFileSync(options.junit, junitReport(outcome));
   return isGood(outcome);
 }
 
 async function ofServer(
   url: string,
-  { only = [], model, key, otherKey, timeoutMs }: ConformanceOptions,
+  { only = [], model, key, otherKey, timeoutMs, json }: ConformanceOptions,
   expected: readonly string[],
 ): Promise<Outcome> {
   const cases = select(SERVER_CASES, only);
   const target = socketTarget(url, { key, otherKey });
   return judge(
     url,
-    await runCases({ target, cases, model, timeoutMs, told: progress }),
+    await runCases({ target, cases, model, timeoutMs, told: progress(json) }),
     expected,
     SERVER_CASES,
   );
@@ -58,21 +59,22 @@ async function ofServer(
 
 async function ofClient(
   command: string,
-  { only = [], timeoutMs }: ConformanceOptions,
+  { only = [], timeoutMs, json }: ConformanceOptions,
   expected: readonly string[],
 ): Promise<Outcome> {
   const cases = select(CLIENT_CASES, only);
   return judge(
     command,
-    await runClientCases({ command, cases, timeoutMs, told: progress }),
+    await runClientCases({ command, cases, timeoutMs, told: progress(json) }),
     expected,
     CLIENT_CASES,
   );
 }
 
-/** A mark a case, so that a person sees that it goes on. */
-function progress({ verdict }: CaseResult): void {
-  process.stdout.write({ passed: '.', failed: 'F', skipped: 's' }[verdict]);
+/** A mark a case, so that a person sees that it goes on; none among JSON. */
+function progress(json: ConformanceOptions['json']): (result: CaseResult) => void {
+  if (json === true) return () => undefined;
+  return ({ verdict }) => void process.stdout.write({ passed: '.', failed: 'F', skipped: 's' }[verdict]);
 }
 
 function read(file: string): string {

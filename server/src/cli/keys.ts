@@ -9,9 +9,14 @@ import {
   readKeyFile,
 } from '../gateway/keys/key-file.ts';
 import { keyIdOf, makeKey } from '../gateway/keys/secret.ts';
+import { writeJson, writeTable } from './output.ts';
 
 interface FileOption {
   readonly keys: string;
+}
+
+interface Asked extends FileOption {
+  readonly json?: boolean;
 }
 
 const UNITS_MS = { m: 60_000, h: 3_600_000, d: 86_400_000 } as const;
@@ -22,13 +27,13 @@ export function addKeys(parent: Command): void {
     .description('Makes, lists and revokes the keys that a server asks for.')
     .addHelpText('after', '\nExample:\n  $ tracewire keys make alice --expires 90d');
   const withFile = (command: Command): Command =>
-    command.option('--keys <file>', 'the key file', defaultKeyFile());
+    command.option('--keys <file>', 'the key file', defaultKeyFile()).option('--json', 'as JSON');
   withFile(keys.command('make'))
     .description('Makes a key and prints it, this once. The file keeps a hash only.')
     .argument('<name>', 'whom or what it is for')
     .option('--expires <when>', 'after a time (90d, 12h, 30m) or at a date (2030-01-31)', expiry)
     .action(make);
-  withFile(keys.command('list')).description('Lists the keys.').option('--json', 'as JSON').action(list);
+  withFile(keys.command('list')).description('Lists the keys.').action(list);
   withFile(keys.command('revoke'))
     .description('Makes a key worthless, at once: its connections and runs end.')
     .argument('<key>', 'its id or name')
@@ -36,7 +41,10 @@ export function addKeys(parent: Command): void {
 }
 
 /** The key alone goes to stdout, for scripts. */
-async function make(name: string, { keys: file, expires }: FileOption & { expires?: string }): Promise<void> {
+async function make(
+  name: string,
+  { keys: file, expires, json }: Asked & { readonly expires?: string },
+): Promise<void> {
   if (!KEY_NAME.test(name)) {
     throw fault('A key’s name has 1 to 64 characters, and none that can’t be seen.');
   }
@@ -48,6 +56,7 @@ async function make(name: string, { keys: file, expires }: FileOption & { expire
       throw fault(`There is a key ${JSON.stringify(name)} already (${other.id}). Choose another name.`);
     return { keys: [...keys, record], result: undefined };
   });
+  if (json) return writeJson({ id, name, key, file, expires });
   const until = expires === undefined ? '' : ` It expires at ${expires}.`;
   process.stderr.write(
     `Key ${id} for ${name}, in ${file}.${until} It is shown this once; clients take it as TRACEWIRE_KEY.\n`,
@@ -55,21 +64,14 @@ async function make(name: string, { keys: file, expires }: FileOption & { expire
   process.stdout.write(`${key}\n`);
 }
 
-function list({ keys: file, json }: FileOption & { json?: boolean }): void {
+function list({ keys: file, json }: Asked): void {
   const keys = readKeyFile(file);
-  if (json) {
-    const shown = keys.map(({ sha256: _, ...rest }) => rest);
-    return void process.stdout.write(`${JSON.stringify(shown, undefined, 2)}\n`);
-  }
+  if (json) return writeJson(keys.map(({ sha256: _, ...rest }) => rest));
   const rows = keys.map(({ id, name, made, expires }) => [id, made, stateOf(expires), name]);
-  const table = [['id', 'made', 'expires', 'name'], ...rows];
-  const widths = [0, 1, 2].map((column) => Math.max(...table.map((row) => row[column]?.length ?? 0)));
-  const line = (row: readonly string[]) =>
-    row.map((cell, index) => cell.padEnd(widths[index] ?? 0)).join('  ');
-  process.stdout.write(`${table.map(line).join('\n')}\n`);
+  writeTable([['id', 'made', 'expires', 'name'], ...rows]);
 }
 
-async function revoke(wanted: string, { keys: file }: FileOption): Promise<void> {
+async function revoke(wanted: string, { keys: file, json }: Asked): Promise<void> {
   readKeyFile(file);
   const gone = await editKeyFile(file, (keys) => {
     const id = keyIdOf(wanted);
@@ -77,7 +79,8 @@ async function revoke(wanted: string, { keys: file }: FileOption): Promise<void>
     if (!found) throw fault(`${file} has no key of that id or name. \`tracewire keys list\` shows all.`);
     return { keys: keys.filter((key) => key !== found), result: found };
   });
-  process.stderr.write(`Key ${gone.id} (${gone.name}) is revoked.\n`);
+  if (json) writeJson({ id: gone.id, name: gone.name, revoked: true });
+  else process.stderr.write(`Key ${gone.id} (${gone.name}) is revoked.\n`);
 }
 
 function stateOf(expires: string | undefined): string {

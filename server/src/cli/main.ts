@@ -57,17 +57,24 @@ function report(error: unknown): number {
   if (error instanceof TracewireError) {
     // A trace's errors have lines, which are this program's own and tell nobody anything.
     const { errors = [error] } = error as { errors?: readonly { readonly body: ErrorBody }[] };
-    const lines = new Set(errors.map(({ body }) => `tracewire: ${body.code}: ${body.message}\n`));
-    for (const line of lines) process.stderr.write(line);
-    for (let { cause } = error.body; cause; cause = cause.cause) {
-      process.stderr.write(`  because: ${cause.code}: ${cause.message}\n`);
-    }
-    const { page } = error;
-    if (page) process.stderr.write(`  see ${page}, or: tracewire explain ${error.code}\n`);
+    if (process.argv.includes('--json'))
+      process.stderr.write(`${JSON.stringify({ errors: errors.map(({ body }) => body) })}\n`);
+    else printForPeople(error, errors);
     return error.code === 'bad_configuration' || error.code === 'unknown_option' ? USAGE : FAILURE;
   }
   process.stderr.write(`tracewire: ${error instanceof Error ? error.stack : String(error)}\n`);
   return FAILURE;
+}
+
+function printForPeople(
+  { code, page, body }: TracewireError,
+  errors: readonly { readonly body: ErrorBody }[],
+): void {
+  const lines = new Set(errors.map((one) => `tracewire: ${one.body.code}: ${one.body.message}\n`));
+  for (const line of lines) process.stderr.write(line);
+  for (let { cause } = body; cause; cause = cause.cause)
+    process.stderr.write(`  because: ${cause.code}: ${cause.message}\n`);
+  if (page) process.stderr.write(`  see ${page}, or: tracewire explain ${code}\n`);
 }
 
 try {

@@ -10,9 +10,11 @@ export function addServe(parent: Command): void {
     .description('Loads models and listens for clients.')
     .argument('[models...]', 'the same as --model')
     .addHelpText('after', '\nExample:\n  $ tracewire serve ./gpt2 --port 8000');
-  addServeOptions(serving).action(async (models: string[]) => {
-    readConfig(serving);
-    const options = serving.opts<ServeOptions>();
-    await serve({ ...options, model: [...models, ...(options.model ?? [])] });
-  });
+  addServeOptions(serving)
+    .option('--json', 'say where it listens as one line of JSON')
+    .action(async (models: string[]) => {
+      readConfig(serving);
+      const options = serving.opts<ServeOptions>();
+      await serve({ ...options, model: [...models, ...(options.model ?? [])] });
+    });
 }

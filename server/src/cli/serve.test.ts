@@ -76,6 +76,17 @@ describe('tracewire', () => {
     expect([code, stdout]).toEqual([1, '']);
   });
 
+  it('says where it listens in JSON, and is judged in JSON, for scripts', async () => {
+    const { child, output, exit } = start('serve', '--json', '--port', '0');
+    await expect.poll(() => output.stdout, { timeout: 30_000 }).toContain('\n');
+    const { url, models } = JSON.parse(output.stdout) as { readonly url: string; readonly models: string[] };
+    expect([url, models]).toEqual([expect.stringMatching(/^ws:\/\/127\.0\.0\.1:\d+$/), ['tiny-gpt2']]);
+    const judged = await start('conformance', url, '--only', 'R-101', '--json').exit;
+    expect([judged.code, JSON.parse(judged.stdout)]).toEqual([0, expect.objectContaining({ subject: url })]);
+    child.kill('SIGTERM');
+    expect((await exit).code).toBe(0);
+  });
+
   it('says what to do about a taken port', async () => {
     const other = createServer();
     await new Promise<void>((resolve) => other.listen(0, '127.0.0.1', resolve));

@@ -41,6 +41,7 @@ export interface ServeOptions extends AdmittanceOptions {
   readonly metricsPort?: number;
   readonly metricsHost: string;
   readonly logLevel?: LogLevel;
+  readonly json?: boolean;
 }
 
 /** Resolves when the server listens. Throws a `TracewireError`; by then nothing of it runs any more. */
@@ -93,9 +94,19 @@ export async function serve(options: ServeOptions): Promise<void> {
   }
   if (stopped) return;
   listener.open(gateway);
-  process.stdout.write(
-    `${notice}Listening on ${listener.url}  models: ${[...gateway.models.keys()].join(', ')}\n`,
-  );
+  tellReady(options, notice, { url: listener.url, models: [...gateway.models.keys()] });
+}
+
+/** The one line on stdout that scripts can wait for. */
+function tellReady(
+  { json }: ServeOptions,
+  notice: string,
+  ready: { readonly url: string; readonly models: readonly string[] },
+): void {
+  if (json) {
+    process.stderr.write(notice);
+    process.stdout.write(`${JSON.stringify(ready)}\n`);
+  } else process.stdout.write(`${notice}Listening on ${ready.url}  models: ${ready.models.join(', ')}\n`);
 }
 
 function resultStore(

@@ -25,8 +25,8 @@ it('each command has an example that begins with itself, and answers in JSON whe
     const { code, stdout } = await runCli(name, '--help');
     expect([name, code]).toEqual([name, 0]);
     expect(stdout, name).toMatch(new RegExp(`\\nExample:\\n {2}\\$ (?:\\w+=\\S+ )?tracewire ${name} `));
-    // One never ends, one prints a script, and one has commands of its own.
-    if (!['serve', 'completions', 'keys'].includes(name)) expect(stdout, name).toContain('--json');
+    // One prints a script, and one has commands of its own.
+    if (!['completions', 'keys'].includes(name)) expect(stdout, name).toContain('--json');
   }
 });
 
@@ -132,4 +132,24 @@ describe('tracewire completions', () => {
       expect(stdout.trimEnd().split('\n')).toEqual([expect.stringMatching(new RegExp(`^${word}\\t.+`))]);
     }
   });
+});
+
+it('keys are made, listed and revoked in JSON too', async () => {
+  const keys = ['--keys', join(folder, 'keys.json'), '--json'];
+  const json = async (...args: string[]) => JSON.parse((await runCli('keys', ...args, ...keys)).stdout);
+  const made = await json('make', 'alice', '--expires', '90d');
+  expect(made).toMatchObject({ name: 'alice', key: expect.stringContaining(made.id), file: keys[1] });
+  const { id, expires } = made;
+  expect(await json('list')).toEqual([{ id, name: 'alice', made: expect.any(String), expires }]);
+  expect(await json('revoke', 'alice')).toEqual({ id, name: 'alice', revoked: true });
+  expect(await json('list')).toEqual([]);
+});
+
+it('an error is JSON where JSON was asked for, on stderr, with the same exit code', async () => {
+  const { code, stdout, stderr } = await runCli('status', '--url', 'ws://127.0.0.1:9', '--json');
+  expect([code, stdout]).toEqual([1, '']);
+  const { errors } = JSON.parse(stderr) as { readonly errors: readonly { readonly code: string }[] };
+  expect(errors.map((error) => error.code)).toEqual(['unreachable']);
+  const wrong = await runCli('keys', 'list', '--keys', join(folder, 'none.json'), '--json');
+  expect([wrong.code, JSON.parse(wrong.stderr).errors[0].code]).toEqual([2, 'bad_configuration']);
 });
