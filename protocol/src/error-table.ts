@@ -8,6 +8,8 @@ interface CodeFacts {
   readonly advice: string;
   /** Whether the same request may work later. */
   readonly retry?: true;
+  /** A client's own, or a starting server's: no message brings it. */
+  readonly local?: true;
 }
 
 export const ERROR_CODES = {
@@ -154,31 +156,66 @@ export const ERROR_CODES = {
     meaning: 'No server answers at the address.',
     advice: 'Start it, or check the URL.',
     retry: true,
+    local: true,
   },
-  connection_lost: { meaning: 'The connection ended during a request.', advice: 'Retry.', retry: true },
+  connection_lost: {
+    meaning: 'The connection ended during a request.',
+    advice: 'Retry.',
+    retry: true,
+    local: true,
+  },
   protocol_violation: {
     meaning: 'The server broke the protocol.',
     advice: 'Report it to the server’s makers.',
+    local: true,
   },
-  refused_upgrade: { meaning: 'The server refused the WebSocket.', advice: 'See the message.' },
+  refused_upgrade: { meaning: 'The server refused the WebSocket.', advice: 'See the message.', local: true },
   unauthorized: {
     meaning: 'The server wants a key, or another one.',
     advice: 'Give `key`, or set TRACEWIRE_KEY.',
+    local: true,
   },
   not_installed: {
     meaning: 'A package for `remote: false`, or a file of the client, is missing.',
     advice: 'Install or publish it.',
+    local: true,
   },
-  misuse: { meaning: 'A placeholder was used as if it had a value.', advice: 'See the message.' },
-  closed: { meaning: 'The client was closed.', advice: 'Open a new one.' },
+  misuse: {
+    meaning: 'A placeholder was used as if it had a value.',
+    advice: 'See the message.',
+    local: true,
+  },
+  closed: { meaning: 'The client was closed.', advice: 'Open a new one.', local: true },
 
-  model_not_found: { meaning: 'A model folder or one of its files is missing.', advice: 'Check the path.' },
-  model_invalid: { meaning: 'A model file can’t be read.', advice: 'Export or copy it again.' },
-  model_unsupported: { meaning: 'The model uses something the server can’t do.', advice: 'See the message.' },
-  address_in_use: { meaning: 'Another program listens on the port.', advice: 'Choose another with --port.' },
-  bad_configuration: { meaning: 'Options that don’t go together.', advice: 'See the message.' },
+  model_not_found: {
+    meaning: 'A model folder or one of its files is missing.',
+    advice: 'Check the path.',
+    local: true,
+  },
+  model_invalid: { meaning: 'A model file can’t be read.', advice: 'Export or copy it again.', local: true },
+  model_unsupported: {
+    meaning: 'The model uses something the server can’t do.',
+    advice: 'See the message.',
+    local: true,
+  },
+  address_in_use: {
+    meaning: 'Another program listens on the port.',
+    advice: 'Choose another with --port.',
+    local: true,
+  },
+  bad_configuration: { meaning: 'Options that don’t go together.', advice: 'See the message.', local: true },
 } as const satisfies Readonly<Record<ErrorCode, CodeFacts>>;
 
 export function isRetryable(code: ErrorCode): boolean {
-  return Object.hasOwn(ERROR_CODES, code) && 'retry' in ERROR_CODES[code];
+  return factsOf(code)?.retry === true;
+}
+
+/** Whether a message may bring the code: it is in the table, and not a peer's own. */
+export function crossesTheWire(code: string): boolean {
+  const facts = factsOf(code);
+  return facts !== undefined && facts.local !== true;
+}
+
+function factsOf(code: string): CodeFacts | undefined {
+  return Object.hasOwn(ERROR_CODES, code) ? ERROR_CODES[code as ErrorCode] : undefined;
 }

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { errorBody } from './error-body.ts';
-import { ERROR_CODES, isRetryable } from './error-table.ts';
+import { crossesTheWire, ERROR_CODES, isRetryable } from './error-table.ts';
 import { ACCESS_CODES, CODES, TracewireError, toErrorBody } from './errors.ts';
 
 const valid = (body: unknown): boolean => errorBody.safeParse(body).success;
@@ -26,6 +26,12 @@ describe('the error table', () => {
   it('knows what a retry helps', () => {
     expect(isRetryable('queue_full')).toBe(true);
     expect(isRetryable('bad_message')).toBe(false);
+  });
+
+  it('knows which codes a message may bring', () => {
+    for (const code of ['bad_frame', 'cancelled', 'internal']) expect(crossesTheWire(code), code).toBe(true);
+    for (const code of ['unreachable', 'misuse', 'address_in_use', 'brand_new', 'toString'])
+      expect(crossesTheWire(code), code).toBe(false);
   });
 });
 

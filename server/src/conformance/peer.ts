@@ -4,8 +4,8 @@
  */
 import {
   type ClientMessage,
+  crossesTheWire,
   decodeMessage,
-  ERROR_CODES,
   type ErrorBody,
   type Graph,
   type Limits,
@@ -36,23 +36,6 @@ export interface RunRequest {
   /** Acknowledge nothing by itself. */
   readonly withholdAcks?: boolean;
 }
-
-/** Codes that are a client's own, or a starting server's; they don't cross the wire (PROTOCOL.md, section 5). */
-const LOCAL_CODES: readonly string[] = [
-  'unreachable',
-  'connection_lost',
-  'protocol_violation',
-  'refused_upgrade',
-  'unauthorized',
-  'not_installed',
-  'misuse',
-  'closed',
-  'model_not_found',
-  'model_invalid',
-  'model_unsupported',
-  'address_in_use',
-  'bad_configuration',
-];
 
 /** Run ids are drawn at random where a server has no keys, for it shares them among all. */
 let runs = 0;
@@ -263,8 +246,7 @@ export class Peer {
       );
     if (message.type !== 'error') return;
     for (const { code } of message.errors)
-      if (LOCAL_CODES.includes(code) || !Object.hasOwn(ERROR_CODES, code))
-        this.#notes.note('local-codes', `an error has the code ${code}`);
+      if (!crossesTheWire(code)) this.#notes.note('local-codes', `an error has the code ${code}`);
   }
 
   #toRun(message: ServerMessage, payload: Uint8Array): void {
