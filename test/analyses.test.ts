@@ -1,5 +1,5 @@
 /** `@tracewire/client/analyses` on tiny-gpt2, through a real server: each number is PyTorch's; and what they refuse. */
-import { LanguageModel, TraceError } from '@tracewire/client';
+import { LanguageModel } from '@tracewire/client';
 import {
   activationPatching,
   attentionPatterns,
@@ -10,34 +10,19 @@ import {
   offsetWeights,
   pathPatching,
 } from '@tracewire/client/analyses';
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { describe, expect, it } from 'vitest';
 import { compareInduction, compareOthers, comparePatching, readAnalyses } from './support/analyses.ts';
-import { startServer, type TestServer, TINY_LLAMA, TRIPWIRE } from './support/server.ts';
+import { failure } from './support/failure.ts';
+import { modelOn, served } from './support/served.ts';
+import { TINY_LLAMA, TRIPWIRE } from './support/server.ts';
 
 const reference = readAnalyses('tiny-gpt2');
 const [set] = reference.patching;
 if (!set) throw new Error('The reference has no prompts.');
 const { cleanIds, corruptedIds, target, versus } = set;
 
-let server: TestServer;
-let model: LanguageModel;
-beforeAll(async () => {
-  server = await startServer('--model', 'tiny-gpt2', '--model', TINY_LLAMA, '--model', TRIPWIRE);
-  model = new LanguageModel('tiny-gpt2', { url: server.url });
-});
-afterAll(async () => {
-  await model.close();
-  await server.stop();
-});
-
-const failure = async (promise: Promise<unknown>): Promise<TraceError> => {
-  const thrown: unknown = await promise.then(
-    () => new Error('It did not fail.'),
-    (error: unknown) => error,
-  );
-  if (thrown instanceof TraceError) return thrown;
-  throw thrown;
-};
+const server = await served('--model', 'tiny-gpt2', '--model', TINY_LLAMA, '--model', TRIPWIRE);
+const model = modelOn(server);
 
 describe('the analyses give PyTorch’s numbers', () => {
   it('induction scores', async () => {

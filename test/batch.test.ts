@@ -5,17 +5,14 @@
 import { type Batch, LanguageModel, type Saved, Tensor, type Trace, TraceError } from '@tracewire/client';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { readReference, relativeError } from './support/reference.ts';
-import { startServer, type TestServer, TINY_LLAMA } from './support/server.ts';
+import { served } from './support/served.ts';
+import { TINY_LLAMA } from './support/server.ts';
 
 const TOLERANCE = 1e-4;
 const PROMPT = 'The Eiffel Tower is in the city of';
 const OTHER = 'The Colosseum is in the city of';
 
-let server: TestServer;
-beforeAll(async () => {
-  server = await startServer('--model', 'tiny-gpt2', '--model', TINY_LLAMA);
-});
-afterAll(() => server.stop());
+const server = await served('--model', 'tiny-gpt2', '--model', TINY_LLAMA);
 
 describe.each([
   ['tiny-gpt2', 'transformer.h'],

@@ -1,30 +1,15 @@
 /** `m.cache`, through a real server: what nnsight read of every module, by path, and in every step of a generation. */
-import {
-  type Cache,
-  type CacheOptions,
-  LanguageModel,
-  type ModulePattern,
-  Tensor,
-  type Trace,
-  TraceError,
-} from '@tracewire/client';
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { type Cache, type CacheOptions, type ModulePattern, Tensor, type Trace } from '@tracewire/client';
+import { describe, expect, it } from 'vitest';
+import { failure } from './support/failure.ts';
 import { readReference, relativeError } from './support/reference.ts';
-import { startServer, type TestServer } from './support/server.ts';
+import { modelOn, served } from './support/served.ts';
 
 const BLOCKS = [0, 1, 2, 3, 4, 5];
 const PROMPT = 'The Eiffel Tower is in the city of';
 
-let server: TestServer;
-let model: LanguageModel;
-beforeAll(async () => {
-  server = await startServer();
-  model = new LanguageModel('tiny-gpt2', { url: server.url });
-});
-afterAll(async () => {
-  await model.close();
-  await server.stop();
-});
+const server = await served();
+const model = modelOn(server);
 
 const cached = (which?: ModulePattern, options?: CacheOptions): Promise<Cache> =>
   model.trace(PROMPT, (m) => m.cache(which, options));
@@ -38,10 +23,9 @@ function tensorIn(cache: Cache, path: string): Tensor {
 }
 
 async function errorsOf(fn: (m: Trace) => unknown): Promise<readonly [string, string][]> {
-  const thrown: unknown = await model.trace(PROMPT, fn).catch((error: unknown) => error);
-  if (!(thrown instanceof TraceError)) throw new Error('It was taken.');
-  for (const { location } of thrown.errors) expect(location?.file).toMatch(/cache\.test\.ts$/);
-  return thrown.errors.map(({ body }) => [body.code, body.message]);
+  const { errors } = await failure(model.trace(PROMPT, fn));
+  for (const { location } of errors) expect(location?.file).toMatch(/cache\.test\.ts$/);
+  return errors.map(({ body }) => [body.code, body.message]);
 }
 
 describe('a cache', () => {

@@ -13,27 +13,24 @@ import {
   type Session,
   type StepTrace,
   type Trace,
-  TraceError,
 } from '@tracewire/client';
-import { afterAll, beforeAll, beforeEach, describe, expect, it, vi } from 'vitest';
+import { beforeEach, describe, expect, it, vi } from 'vitest';
+import { failure } from './support/failure.ts';
 import { fingerprint } from './support/fingerprint.ts';
-import { makeKey, startServer, type TestServer } from './support/server.ts';
+import { served } from './support/served.ts';
+import { makeKey, startServer } from './support/server.ts';
 
 const PROMPT = 'The Eiffel Tower is in the city of';
 const LONG = { maxNewTokens: 48, temperature: 0.8, seed: 7, stopTokens: [] };
 
-let server: TestServer;
+const server = await served();
 let model: LanguageModel;
 let later: LanguageModel;
-beforeAll(async () => {
-  server = await startServer('--model', 'tiny-gpt2');
-});
 beforeEach(() => {
   model = new LanguageModel('tiny-gpt2', { url: server.url });
   later = new LanguageModel('tiny-gpt2', { url: server.url });
   return () => Promise.all([model.close(), later.close()]);
 });
-afterAll(() => server.stop());
 
 const eachStep = (m: StepTrace) => ({
   blocks: m.all().transformer.h[1].output.save(),
@@ -60,15 +57,6 @@ const eachOf = ({ blocks, last }: ReturnType<typeof eachStep>) => [steps(blocks)
 const severalOf = ({ told, patched }: ReturnType<typeof several>) => {
   const { tokens, text, end, seed } = told.result.value;
   return { tokens, text, end, seed, saved: steps(told.saved), logits: fingerprint(patched.logits.value) };
-};
-
-const failure = async (promise: PromiseLike<unknown>): Promise<TraceError> => {
-  const error = await promise.then(
-    () => new Error('It did not fail.'),
-    (thrown: unknown) => thrown,
-  );
-  if (!(error instanceof TraceError)) throw error;
-  return error;
 };
 
 async function collect(tokens: AsyncIterable<GeneratedToken>): Promise<GeneratedToken[]> {

@@ -2,9 +2,11 @@
 import { readFileSync } from 'node:fs';
 import path from 'node:path';
 import { type EditsData, type EditTrace, LanguageModel, type Tensor, TraceError } from '@tracewire/client';
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { describe, expect, it } from 'vitest';
+import { failure } from './support/failure.ts';
 import { relativeError } from './support/reference.ts';
-import { ROOT, startServer, type TestServer, TINY_GPT2 } from './support/server.ts';
+import { modelOn, served } from './support/served.ts';
+import { ROOT, TINY_GPT2 } from './support/server.ts';
 
 const PROMPT = 'The Eiffel Tower is in the city of';
 const OTHER = 'The Colosseum is in the city of';
@@ -22,16 +24,8 @@ const file = path.join(ROOT, 'test/reference/data/tiny-gpt2-generate.json');
 const { block, generations } = JSON.parse(readFileSync(file, 'utf8')) as Reference;
 const VECTOR = Float32Array.from({ length: 128 }, (_, index) => 4 * Math.sin(index));
 
-let server: TestServer;
-let model: LanguageModel;
-beforeAll(async () => {
-  server = await startServer();
-  model = new LanguageModel('tiny-gpt2', { url: server.url });
-});
-afterAll(async () => {
-  await model.close();
-  await server.stop();
-});
+const server = await served();
+const model = modelOn(server);
 
 /** Adds nnsight's vector to what the reference's block gives. */
 function steer(m: EditTrace): void {
@@ -42,17 +36,6 @@ const silence = (m: EditTrace): void => m.transformer.h[1].attn.c_proj.input.hea
 
 const logitsOf = async (of: LanguageModel, prompt = PROMPT): Promise<Tensor> =>
   (await of.trace(prompt, (m) => m.lm_head.output.save())).value;
-
-const failure = async (promise: PromiseLike<unknown>): Promise<TraceError> =>
-  promise.then(
-    () => {
-      throw new Error('It did not fail.');
-    },
-    (error: unknown) => {
-      if (error instanceof TraceError) return error;
-      throw error;
-    },
-  );
 
 /** The different numbers in a tensor. */
 const numbers = ({ data }: Tensor): Set<number> => new Set(Array.from(data as Float32Array));

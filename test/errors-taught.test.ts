@@ -3,10 +3,9 @@
  * printed error is looked at: code, place, wanted and got, nearest name, the script's own line, and the page.
  */
 import { fileURLToPath } from 'node:url';
-import { LanguageModel } from '@tracewire/client';
 import { ERROR_CODES, errorPage } from '@tracewire/protocol';
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { startServer, type TestServer } from './support/server.ts';
+import { describe, expect, it } from 'vitest';
+import { modelOn, served } from './support/served.ts';
 import { COMMANDS, printedBy } from './taught/commands.ts';
 import { ELSEWHERE } from './taught/elsewhere.ts';
 import { INPUTS } from './taught/inputs.ts';
@@ -16,16 +15,8 @@ import { RUNNING } from './taught/running.ts';
 import { SERVERS } from './taught/servers.ts';
 import { TRACES } from './taught/traces.ts';
 
-let server: TestServer;
-let model: LanguageModel;
-beforeAll(async () => {
-  server = await startServer();
-  model = new LanguageModel('tiny-gpt2', { url: server.url });
-});
-afterAll(async () => {
-  await model.close();
-  await server.stop();
-});
+const server = await served();
+const model = modelOn(server);
 
 const TABLES: Readonly<Record<string, readonly Row[]>> = {
   traces: TRACES,

@@ -7,45 +7,23 @@ import {
   type SavedValue,
   Tensor,
   type Trace,
-  TraceError,
+  type TraceError,
   type TraceInput,
 } from '@tracewire/client';
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { ROOT, startServer, type TestServer, TINY_GPT2, TINY_LLAMA, TRIPWIRE } from './support/server.ts';
+import { describe, expect, it } from 'vitest';
+import { failure } from './support/failure.ts';
+import { modelOn, served } from './support/served.ts';
+import { ROOT, TINY_GPT2, TINY_LLAMA, TRIPWIRE } from './support/server.ts';
 
 const PROMPT = 'The Eiffel Tower is in the city of';
 const VIT = path.join(ROOT, 'test/fixtures/matrix/vit/dynamo');
 const BERT = path.join(ROOT, 'test/fixtures/matrix/bert/dynamo');
 
-let server: TestServer;
-let model: LanguageModel;
-const models: LanguageModel[] = [];
-const named = (name: string): LanguageModel => {
-  const made = new LanguageModel(name, { url: server.url });
-  models.push(made);
-  return made;
-};
-beforeAll(async () => {
-  const folders = [TINY_LLAMA, TRIPWIRE, `vit=${VIT}`, `bert=${BERT}`].flatMap((folder) => [
-    '--model',
-    folder,
-  ]);
-  server = await startServer('--model', 'tiny-gpt2', ...folders);
-  model = named('tiny-gpt2');
-});
-afterAll(async () => {
-  await Promise.all(models.map((each) => each.close()));
-  await server.stop();
-});
+const FOLDERS = [TINY_LLAMA, TRIPWIRE, `vit=${VIT}`, `bert=${BERT}`];
+const server = await served('tiny-gpt2', ...FOLDERS);
+const model = modelOn(server);
+const named = (name: string): LanguageModel => new LanguageModel(name, { url: server.url });
 
-const failure = async (promise: Promise<unknown>): Promise<TraceError> => {
-  const thrown: unknown = await promise.then(
-    () => new Error('It did not fail.'),
-    (error: unknown) => error,
-  );
-  if (thrown instanceof TraceError) return thrown;
-  throw thrown;
-};
 const codes = (errors: TraceError['errors']): string[] => errors.map(({ body }) => body.code);
 const bytesOf = (value: SavedValue): number =>
   value instanceof Tensor ? value.data.byteLength : value.reduce((sum, member) => sum + bytesOf(member), 0);
@@ -170,7 +148,7 @@ describe('explain', () => {
   });
 
   it('runs nothing', async () => {
-    const tripwire = named('tripwire');
+    await using tripwire = named('tripwire');
     const armed = [8, 9];
     const explained = await tripwire.explain(armed, (m) => m.output.save());
     expect(explained.modulesRun).toBe(explained.modulesTotal);
@@ -255,11 +233,12 @@ describe('scan', () => {
     ['tiny-gpt2', PROMPT, 200],
     ['tiny-llama', [1, 2, 3, 4, 5, 6, 7], 100],
   ] as const)('gives the dims and dtypes that a pass of %s then has', async (name, input, least) => {
-    expect(await compare(named(name), input)).toBeGreaterThan(least);
+    await using other = named(name);
+    expect(await compare(other, input)).toBeGreaterThan(least);
   });
 
   it('does so for models that are fed by name', async () => {
-    const vit = named('vit');
+    await using vit = named('vit');
     const [feed] = (await vit.describe()).feeds ?? [];
     const dims = (feed?.dims ?? []).map((dim) => (typeof dim === 'number' ? dim : 1));
     const size = dims.reduce((product, dim) => product * dim, 1);
@@ -269,7 +248,8 @@ describe('scan', () => {
     expect(await compare(vit, { pixel_values: two })).toBeGreaterThan(20);
     const flat = new Tensor('float32', [size], new Float32Array(size));
     expect((await failure(vit.scan({ pixel_values: flat }))).code).toBe('wrong_dims');
-    expect(await compare(named('bert'), [1, 2, 3, 4, 5])).toBeGreaterThan(20);
+    await using bert = named('bert');
+    expect(await compare(bert, [1, 2, 3, 4, 5])).toBeGreaterThan(20);
   });
 
   it('is a tree to read, by path to look up, and refuses what could not run', async () => {
@@ -309,7 +289,7 @@ describe('validate', () => {
     for (const { location } of [...errors, ...warnings]) expect(location?.file).toMatch(/explain\.test\.ts$/);
     const misuse = await model.validate(PROMPT, (m) => m.get('transformer.hh').output.save());
     expect(codes(misuse.errors)).toEqual(['unknown_module']);
-    const tripwire = named('tripwire');
+    await using tripwire = named('tripwire');
     expect((await tripwire.validate([8], (m) => m.output.save())).valid).toBe(true);
   });
 

@@ -1,32 +1,17 @@
 /** What a tired user and a hostile one meet, with real processes and sockets: a typed error at once, never a hang. */
 import { once } from 'node:events';
-import { LanguageModel, type TraceError } from '@tracewire/client';
+import { LanguageModel } from '@tracewire/client';
 import { encodeFrame, SUBPROTOCOL } from '@tracewire/protocol';
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { describe, expect, it } from 'vitest';
 import { WebSocket } from 'ws';
-import { runCli, startServer, type TestServer } from './support/server.ts';
+import { failure } from './support/failure.ts';
+import { modelOn, served } from './support/served.ts';
+import { runCli, startServer } from './support/server.ts';
 
-let server: TestServer;
-let model: LanguageModel;
-beforeAll(async () => {
-  server = await startServer();
-  model = new LanguageModel('tiny-gpt2', { url: server.url });
-});
-afterAll(async () => {
-  await model.close();
-  await server.stop();
-});
+const server = await served();
+const model = modelOn(server);
 
 const logits = () => model.trace('The', (m) => m.lm_head.output.save());
-
-async function failure(promise: Promise<unknown>): Promise<TraceError> {
-  return promise.then(
-    () => {
-      throw new Error('It did not fail.');
-    },
-    (error: unknown) => error as TraceError,
-  );
-}
 
 describe('a server that isn’t there', () => {
   it('is unreachable, with the address and advice', async () => {

@@ -3,24 +3,16 @@ import { createHash } from 'node:crypto';
 import { LanguageModel, type Tensor, type Trace, TraceError, type UserFunction } from '@tracewire/client';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { functionBytes, op } from './support/function-file.ts';
-import { startServer, type TestServer } from './support/server.ts';
+
+import { modelOn, served } from './support/served.ts';
 
 const PROMPT = 'The Eiffel Tower is in the city of';
 const WIDTH = 128;
 
-let server: TestServer;
-let model: LanguageModel;
-let local: LanguageModel;
-beforeAll(async () => {
-  server = await startServer();
-  model = new LanguageModel('tiny-gpt2', { url: server.url });
-  local = new LanguageModel('tiny-gpt2', { remote: false });
-});
-afterAll(async () => {
-  await model.close();
-  await local.close();
-  expect(await server.stop()).toBe(0);
-});
+const server = await served();
+const model = modelOn(server);
+const local: LanguageModel = new LanguageModel('tiny-gpt2', { remote: false });
+afterAll(() => local.close());
 
 const filled = (count: number, at: (index: number) => number): Float32Array =>
   Float32Array.from({ length: count }, (_, index) => at(index));

@@ -13,8 +13,10 @@ import {
   ValueNotSetError,
 } from '@tracewire/client';
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
+import { failure } from './support/failure.ts';
 import { relativeError } from './support/reference.ts';
-import { ROOT, startServer, type TestServer, TINY_GPT2, TINY_LLAMA } from './support/server.ts';
+import { served } from './support/served.ts';
+import { ROOT, TINY_GPT2, TINY_LLAMA } from './support/server.ts';
 import { TcpProxy } from './support/tcp-proxy.ts';
 
 const MATRIX = path.join(ROOT, 'test/fixtures/matrix');
@@ -24,37 +26,21 @@ const LONG = { maxNewTokens: 12, stopTokens: [] } as const;
 const PARIS = 'The Eiffel Tower is in the city of';
 const MARY = 'When Mary and John went to the store, John gave a drink to';
 
-let folder: string;
-let server: TestServer;
-let gpt2: LanguageModel;
-beforeAll(async () => {
-  folder = await mkdtemp(path.join(tmpdir(), 'tracewire-generate-'));
-  // Exported without a tokenizer; any whose ids begin with the model's will do.
-  const builders = ['builder-fp32', 'builder-int4'].map(async (name) => {
-    const own = path.join(folder, name);
-    await cp(path.join(MATRIX, 'llama', name), own, { recursive: true });
-    await cp(path.join(TINY_LLAMA, 'tokenizer.json'), path.join(own, 'tokenizer.json'));
-    return own;
-  });
-  const folders = ['tiny-gpt2', TINY_LLAMA, ...(await Promise.all(builders))];
-  server = await startServer(...folders.flatMap((of) => ['--model', of]));
+const folder = await mkdtemp(path.join(tmpdir(), 'tracewire-generate-'));
+afterAll(() => rm(folder, { recursive: true, force: true }));
+// Exported without a tokenizer; any whose ids begin with the model's will do.
+const builders = ['builder-fp32', 'builder-int4'].map(async (name) => {
+  const own = path.join(folder, name);
+  await cp(path.join(MATRIX, 'llama', name), own, { recursive: true });
+  await cp(path.join(TINY_LLAMA, 'tokenizer.json'), path.join(own, 'tokenizer.json'));
+  return own;
 });
+const server = await served('tiny-gpt2', TINY_LLAMA, ...(await Promise.all(builders)));
+let gpt2: LanguageModel;
 beforeEach(() => {
   gpt2 = new LanguageModel('tiny-gpt2', { url: server.url });
   return () => gpt2.close();
 });
-afterAll(async () => {
-  await server.stop();
-  await rm(folder, { recursive: true, force: true });
-});
-
-const failure = async (promise: PromiseLike<unknown>): Promise<unknown> =>
-  promise.then(
-    () => {
-      throw new Error('It did not fail.');
-    },
-    (error: unknown) => error,
-  );
 
 const tokensOf = ({ invokes }: BatchGenerationResult<unknown>) => invokes.map(({ tokens }) => tokens);
 

@@ -1,29 +1,14 @@
 /** Modules skipped in some steps of a generation, through a real server. */
-import { LanguageModel, type StepTrace, type Tensor, TraceError } from '@tracewire/client';
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { startServer, type TestServer } from './support/server.ts';
+import { type StepTrace, type Tensor, TraceError } from '@tracewire/client';
+import { describe, expect, it } from 'vitest';
+import { failure } from './support/failure.ts';
+import { modelOn, served } from './support/served.ts';
 
 const PROMPT = 'When Mary and John went to the store, John gave a drink to';
 const LONG = { maxNewTokens: 6, stopTokens: [] } as const;
 
-let server: TestServer;
-let model: LanguageModel;
-beforeAll(async () => {
-  server = await startServer('--model', 'tiny-gpt2');
-  model = new LanguageModel('tiny-gpt2', { url: server.url });
-});
-afterAll(async () => {
-  await model.close();
-  await server.stop();
-});
-
-const failure = async (promise: PromiseLike<unknown>): Promise<unknown> =>
-  promise.then(
-    () => {
-      throw new Error('It did not fail.');
-    },
-    (error: unknown) => error,
-  );
+const server = await served('--model', 'tiny-gpt2');
+const model = modelOn(server);
 
 /** What the mlp of a block gave, and took, in every step, and the logits. */
 const watch = (m: StepTrace) => ({

@@ -2,9 +2,11 @@
 import { readFileSync } from 'node:fs';
 import path from 'node:path';
 import { LanguageModel, type StepTrace, type Tensor, TraceError, ValueNotSetError } from '@tracewire/client';
-import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
+import { beforeEach, describe, expect, it } from 'vitest';
+import { failure } from './support/failure.ts';
 import { relativeError } from './support/reference.ts';
-import { ROOT, startServer, type TestServer, TINY_GPT2 } from './support/server.ts';
+import { served } from './support/served.ts';
+import { ROOT, TINY_GPT2 } from './support/server.ts';
 import { TcpProxy } from './support/tcp-proxy.ts';
 
 /** It was exported without a cache. */
@@ -27,16 +29,12 @@ interface Reference {
 const file = path.join(ROOT, 'test/reference/data/tiny-gpt2-generate.json');
 const { block, generations } = JSON.parse(readFileSync(file, 'utf8')) as Reference;
 
-let server: TestServer;
+const server = await served('--model', 'tiny-gpt2', '--model', BERT);
 let model: LanguageModel;
-beforeAll(async () => {
-  server = await startServer('--model', 'tiny-gpt2', '--model', BERT);
-});
 beforeEach(() => {
   model = new LanguageModel('tiny-gpt2', { url: server.url });
   return () => model.close();
 });
-afterAll(() => server.stop());
 
 /** Adds the reference's vector to what the block gives. */
 function steer(m: StepTrace): void {
@@ -44,14 +42,6 @@ function steer(m: StepTrace): void {
   const place = m.transformer.h.at(block).output[0];
   place.set(place.add(m.constant([...vector])));
 }
-
-const failure = async (promise: PromiseLike<unknown>): Promise<unknown> =>
-  promise.then(
-    () => {
-      throw new Error('It did not fail.');
-    },
-    (error: unknown) => error,
-  );
 
 describe('the tokens', () => {
   it.each(generations)('are PyTorch’s, all 64 of them: $prompt', async ({ prompt, tokens, text }) => {

@@ -1,8 +1,9 @@
 /** Interventions that nnsight made on the same weights: the logits after each must be the same. */
 import { LanguageModel, type Trace } from '@tracewire/client';
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { describe, expect, it } from 'vitest';
 import { readReference, relativeError } from './support/reference.ts';
-import { startServer, type TestServer, TINY_LLAMA } from './support/server.ts';
+import { served } from './support/served.ts';
+import { TINY_LLAMA } from './support/server.ts';
 
 const PROMPT = 'The Eiffel Tower is in the city of';
 const OTHER = 'The Colosseum is in the city of';
@@ -25,11 +26,7 @@ const NAMES = {
   },
 } as const;
 
-let server: TestServer;
-beforeAll(async () => {
-  server = await startServer('--model', 'tiny-gpt2', '--model', TINY_LLAMA);
-});
-afterAll(() => server.stop());
+const server = await served('--model', 'tiny-gpt2', '--model', TINY_LLAMA);
 
 describe.each(Object.keys(NAMES) as (keyof typeof NAMES)[])('%s', (name) => {
   const reference = readReference(name);

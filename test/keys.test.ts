@@ -10,20 +10,14 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { WebSocket } from 'ws';
 import { admittance } from '../server/src/cli/admittance.ts';
 import { SILENT } from '../server/src/gateway/log.ts';
-import { makeKey, runCli, startServer, type TestServer } from './support/server.ts';
+import { served } from './support/served.ts';
+import { makeKey, runCli, startServer } from './support/server.ts';
 
 const folder = mkdtempSync(path.join(tmpdir(), 'tracewire-keys-'));
 const file = path.join(folder, 'keys.json');
-let server: TestServer;
-let key: string;
-beforeAll(async () => {
-  key = await makeKey(file, 'one');
-  server = await startServer('--keys', file, '--allow-origin', 'https://app.example');
-});
-afterAll(async () => {
-  await server.stop();
-  rmSync(folder, { recursive: true });
-});
+afterAll(() => rmSync(folder, { recursive: true }));
+const key = await makeKey(file, 'one');
+const server = await served('--keys', file, '--allow-origin', 'https://app.example');
 
 interface Try {
   readonly headers?: Record<string, string>;

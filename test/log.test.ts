@@ -1,20 +1,13 @@
 /** What a trace prints, through a real server: in the order of the pass, between the values that it saves. */
 import { LanguageModel, type LogEvent, Tensor } from '@tracewire/client';
-import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
-import { startServer, type TestServer, TINY_GPT2 } from './support/server.ts';
+import { describe, expect, it, vi } from 'vitest';
+import { modelOn, served } from './support/served.ts';
+import { TINY_GPT2 } from './support/server.ts';
 
 const PROMPT = 'The Eiffel Tower is in the city of';
 
-let server: TestServer;
-let model: LanguageModel;
-beforeAll(async () => {
-  server = await startServer();
-  model = new LanguageModel('tiny-gpt2', { url: server.url });
-});
-afterAll(async () => {
-  await model.close();
-  await server.stop();
-});
+const server = await served();
+const model = modelOn(server);
 
 /** Texts of logs, and labels of saved values, as they came. */
 function diary() {

@@ -1,18 +1,11 @@
 /** A trace over a data set, through a real server: order, bounds, errors by item, and leaving the loop. */
 import { LanguageModel, type Mapped, type Tensor, type Trace, TraceError } from '@tracewire/client';
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { startServer, type TestServer } from './support/server.ts';
+import { describe, expect, it } from 'vitest';
 
-let server: TestServer;
-let model: LanguageModel;
-beforeAll(async () => {
-  server = await startServer();
-  model = new LanguageModel('tiny-gpt2', { url: server.url });
-});
-afterAll(async () => {
-  await model.close();
-  await server.stop();
-});
+import { modelOn, served } from './support/served.ts';
+
+const server = await served();
+const model = modelOn(server);
 
 const last = (m: Trace) => m.lm_head.output.slice(0, -1).argmax().save();
 

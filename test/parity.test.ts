@@ -3,9 +3,10 @@
  * divided by the value's RMS. Traced through a server, over a real socket.
  */
 import { LanguageModel, type Saved, Tensor } from '@tracewire/client';
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { beforeAll, describe, expect, it } from 'vitest';
 import { readReference, relativeError } from './support/reference.ts';
-import { startServer, type TestServer, TINY_LLAMA } from './support/server.ts';
+import { served } from './support/served.ts';
+import { TINY_LLAMA } from './support/server.ts';
 
 const TOLERANCE = 1e-4;
 
@@ -23,11 +24,7 @@ interface Compared {
   readonly error: number;
 }
 
-let server: TestServer;
-beforeAll(async () => {
-  server = await startServer('--model', 'tiny-gpt2', '--model', TINY_LLAMA);
-});
-afterAll(() => server.stop());
+const server = await served('--model', 'tiny-gpt2', '--model', TINY_LLAMA);
 
 describe.each(['tiny-gpt2', 'tiny-llama'])('%s and nnsight', (name) => {
   const reference = readReference(name);

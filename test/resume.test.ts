@@ -8,22 +8,22 @@ import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { type ConnectionEvent, LanguageModel, type Trace } from '@tracewire/client';
 import { afterAll, beforeAll, beforeEach, describe, expect, it, vi } from 'vitest';
+import { failure } from './support/failure.ts';
 import { fingerprint } from './support/fingerprint.ts';
-import { CACHE, runCli, startServer, type TestServer } from './support/server.ts';
+import { modelOn, served } from './support/served.ts';
+import { CACHE, runCli, startServer } from './support/server.ts';
 import { type Cut, TcpProxy } from './support/tcp-proxy.ts';
 
 /** Its logits are longer than a chunk. */
 const IDS = Array.from({ length: 200 }, (_, index) => (index * 7) % 1500);
 
-let server: TestServer;
-let direct: LanguageModel;
+const server = await served();
+const direct = modelOn(server);
 let proxy: TcpProxy;
 let model: LanguageModel;
 let wanted: readonly string[];
 
 beforeAll(async () => {
-  server = await startServer();
-  direct = new LanguageModel('tiny-gpt2', { url: server.url });
   proxy = await TcpProxy.start(server.url);
   const result = await direct.trace(IDS, many);
   wanted = result.saves.map(({ value }) => fingerprint(value));
@@ -32,11 +32,7 @@ beforeEach(() => {
   model = new LanguageModel('tiny-gpt2', { url: proxy.url });
   return () => model.close();
 });
-afterAll(async () => {
-  await direct.close();
-  await proxy.stop();
-  await server.stop();
-});
+afterAll(() => proxy.stop());
 
 /** Values from every part of the model, small ones and one in several chunks. */
 const many = (m: Trace) => {
@@ -66,14 +62,6 @@ async function runMany() {
   expect(states.filter((state) => state !== 'queued')).toEqual(['received', 'running', 'completed']);
   return events;
 }
-
-const failure = (promise: Promise<unknown>) =>
-  promise.then(
-    () => {
-      throw new Error('It did not fail.');
-    },
-    (error: unknown) => error as { code: string; message: string },
-  );
 
 describe('a connection that is cut', () => {
   // Frame 1 is the welcome, 2 the description. It ends with the first frame that an undisturbed run doesn't have.

@@ -1,18 +1,14 @@
 /** Sessions end to end, over a socket and in this process: values go on, each trace is for itself, and all is as if alone. */
 import { LanguageModel, type Session, type Tensor, TraceError, ValueNotSetError } from '@tracewire/client';
-import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
+import { beforeEach, describe, expect, it } from 'vitest';
 import { functionBytes, op } from './support/function-file.ts';
-import { startServer, type TestServer } from './support/server.ts';
+import { served } from './support/served.ts';
 import { TcpProxy } from './support/tcp-proxy.ts';
 
 const EIFFEL = 'The Eiffel Tower is in the city of';
 const COLOSSEUM = 'The Colosseum is in the city of';
 
-let server: TestServer;
-beforeAll(async () => {
-  server = await startServer('--model', 'tiny-gpt2');
-});
-afterAll(() => server.stop());
+const server = await served('--model', 'tiny-gpt2');
 
 const thrown = (read: () => unknown): unknown => {
   try {

@@ -1,29 +1,15 @@
 /** The tutorial's trace through a real server process: what the README promises, end to end. */
 import { spawnSync } from 'node:child_process';
 import path from 'node:path';
-import {
-  LanguageModel,
-  type RunStatus,
-  type Saved,
-  Tensor,
-  TraceError,
-  ValueNotSetError,
-} from '@tracewire/client';
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { ROOT, startServer, type TestServer } from './support/server.ts';
+import { type RunStatus, type Saved, Tensor, TraceError, ValueNotSetError } from '@tracewire/client';
+import { describe, expect, it } from 'vitest';
+import { modelOn, served } from './support/served.ts';
+import { ROOT } from './support/server.ts';
 
 const PROMPT = 'The Eiffel Tower is in the city of';
 
-let server: TestServer;
-let model: LanguageModel;
-beforeAll(async () => {
-  server = await startServer();
-  model = new LanguageModel('tiny-gpt2', { url: server.url });
-});
-afterAll(async () => {
-  await model.close();
-  expect(await server.stop()).toBe(0);
-});
+const server = await served();
+const model = modelOn(server);
 
 describe('the tutorial', () => {
   it('gives the first block’s outputs, and an access error for the second’s', async () => {

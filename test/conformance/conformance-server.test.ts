@@ -2,26 +2,21 @@
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { afterAll, describe, expect, it } from 'vitest';
 import { Notebook } from '../../server/src/conformance/audit.ts';
 import { Peer } from '../../server/src/conformance/peer.ts';
 import { runCases } from '../../server/src/conformance/runner.ts';
 import { judge, parseExpectedFailures } from '../../server/src/conformance/select.ts';
 import { SERVER_CASES } from '../../server/src/conformance/suite.ts';
-import { makeKey, ROOT, runCli, startServer, type TestServer } from '../support/server.ts';
+import { served } from '../support/served.ts';
+import { makeKey, ROOT, runCli, startServer } from '../support/server.ts';
 import { LOCAL_TARGET } from './local-target.ts';
 
 const EXPECTED = path.join(ROOT, 'test/conformance/expected-failures.txt');
 const folder = mkdtempSync(path.join(tmpdir(), 'tracewire-conformance-'));
 
-let server: TestServer;
-beforeAll(async () => {
-  server = await startServer();
-});
-afterAll(async () => {
-  await server.stop();
-  rmSync(folder, { recursive: true });
-});
+afterAll(() => rmSync(folder, { recursive: true }));
+const server = await served();
 
 describe('tracewire conformance', () => {
   it('finds that our server conforms', { timeout: 180_000 }, async () => {

@@ -1,20 +1,14 @@
 /** Each wrong server is caught by the cases that are meant for it; the same proxy, doing nothing wrong, is not. */
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { describe, expect, it } from 'vitest';
 import { runCases } from '../../server/src/conformance/runner.ts';
 import { select } from '../../server/src/conformance/select.ts';
 import { SERVER_CASES } from '../../server/src/conformance/suite.ts';
 import { socketTarget } from '../../server/src/conformance/websocket.ts';
-import { startServer, type TestServer } from '../support/server.ts';
+import { served } from '../support/served.ts';
 import { WRONG_SERVERS } from './wrong-servers/index.ts';
 import { startProxy, type WrongServer } from './wrong-servers/scaffold.ts';
 
-let server: TestServer;
-beforeAll(async () => {
-  server = await startServer();
-});
-afterAll(async () => {
-  await server.stop();
-});
+const server = await served();
 
 /** Ids of the cases that fail, of those given. */
 async function failures(

@@ -1,18 +1,13 @@
 /** The early stop, shown by a model whose second block fails when it runs; and a server that runs everything, caught by it. */
-import { afterAll, beforeAll, expect, test } from 'vitest';
+import { expect, test } from 'vitest';
 import { TRIPWIRE as CASES } from '../../server/src/conformance/cases/tripwire.ts';
 import { runCases } from '../../server/src/conformance/runner.ts';
 import { socketTarget } from '../../server/src/conformance/websocket.ts';
-import { startServer, type TestServer, TRIPWIRE } from '../support/server.ts';
+import { served } from '../support/served.ts';
+import { TRIPWIRE } from '../support/server.ts';
 import { type Corruption, type Header, startProxy } from './wrong-servers/scaffold.ts';
 
-let server: TestServer;
-beforeAll(async () => {
-  server = await startServer('--model', TRIPWIRE);
-});
-afterAll(async () => {
-  await server.stop();
-});
+const server = await served('--model', TRIPWIRE);
 
 async function verdicts(url: string): Promise<readonly string[]> {
   const results = await runCases({ target: socketTarget(url), cases: CASES, timeoutMs: 5000 });

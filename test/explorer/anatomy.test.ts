@@ -1,19 +1,16 @@
 /** The explorer finds a model's parts by what they take and give, however its architecture names them. */
 import path from 'node:path';
 import { LanguageModel, type ModelDescription } from '@tracewire/client';
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { describe, expect, it } from 'vitest';
 import { anatomyOf } from '../../server/explorer/src/anatomy.ts';
-import { ROOT, startServer, type TestServer, TINY_LLAMA } from '../support/server.ts';
+import { served } from '../support/served.ts';
+import { ROOT, TINY_LLAMA } from '../support/server.ts';
 
 const MATRIX = ['bert=bert/dynamo', 'vit=vit/dynamo', 'fused=llama/builder-fp32'].map((model) =>
   model.replace('=', `=${path.join(ROOT, 'test/fixtures/matrix')}/`),
 );
 
-let server: TestServer;
-beforeAll(async () => {
-  server = await startServer('tiny-gpt2', TINY_LLAMA, ...MATRIX);
-});
-afterAll(() => server.stop());
+const server = await served('tiny-gpt2', TINY_LLAMA, ...MATRIX);
 
 async function describeModel(name: string): Promise<ModelDescription> {
   await using model = new LanguageModel(name, { url: server.url });

@@ -3,8 +3,8 @@ import { execFile } from 'node:child_process';
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import { promisify } from 'node:util';
-import { LanguageModel } from '@tracewire/client';
-import { afterAll, beforeAll, expect, it } from 'vitest';
+
+import { afterAll, expect, it } from 'vitest';
 import { programOf } from '../../server/explorer/src/program.ts';
 import type { Model } from '../../server/explorer/src/recipe.ts';
 import { ablateBlock } from '../../server/explorer/src/recipes/ablate-block.js';
@@ -18,23 +18,16 @@ import { residualNorms } from '../../server/explorer/src/recipes/norms.js';
 import { patch } from '../../server/explorer/src/recipes/patch.js';
 import { silenceHead } from '../../server/explorer/src/recipes/silence-head.js';
 import { steer } from '../../server/explorer/src/recipes/steer.js';
-import { ROOT, startServer, type TestServer } from '../support/server.ts';
+import { modelOn, served } from '../support/served.ts';
+import { ROOT } from '../support/server.ts';
 import { plain, reporting } from './copied.ts';
 
-let server: TestServer;
-let model: LanguageModel;
 /** Inside the workspace, so that the program finds the client as its users' programs do. */
 const folder = mkdtempSync(path.join(ROOT, 'client/.copied-'));
 
-beforeAll(async () => {
-  server = await startServer();
-  model = new LanguageModel('tiny-gpt2', { url: server.url });
-});
-afterAll(async () => {
-  rmSync(folder, { recursive: true });
-  await model.close();
-  await server.stop();
-});
+afterAll(() => rmSync(folder, { recursive: true }));
+const server = await served();
+const model = modelOn(server);
 
 const prompt = 'The Eiffel Tower is in "the city" of';
 const window = { prompt, first: 1, end: 7 };

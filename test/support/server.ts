@@ -12,6 +12,8 @@ export const TRIPWIRE = path.join(ROOT, 'test/fixtures/tripwire');
 /** Tests prepare models in a folder of their own, and share it. */
 export const CACHE = path.join(tmpdir(), 'tracewire-test-cache');
 const CLI = path.join(ROOT, 'server/dist/cli/main.js');
+/** A server that prepares a model for the first time takes seconds, on a busy machine many. */
+const START_MS = 120_000;
 
 export interface TestServer {
   readonly url: string;
@@ -45,9 +47,11 @@ export async function launch(
   child.stderr.on('data', (text: Buffer) => {
     complaint += text.toString();
   });
+  const late = setTimeout(() => child.kill('SIGKILL'), START_MS);
   for await (const line of createInterface(child.stdout)) {
     const url = /wss?:\/\/\S+/.exec(line)?.[0];
     if (url) {
+      clearTimeout(late);
       const stop = (): Promise<number | null> => {
         child.kill('SIGTERM');
         return ended;
@@ -55,6 +59,7 @@ export async function launch(
       return { url, process: child, stop };
     }
   }
+  clearTimeout(late);
   throw new Error(`The server ended before it listened: ${complaint}`);
 }
 

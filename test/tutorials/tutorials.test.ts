@@ -2,8 +2,9 @@
 import { spawnSync } from 'node:child_process';
 import { writeFileSync } from 'node:fs';
 import path from 'node:path';
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { ROOT, startServer, type TestServer } from '../support/server.ts';
+import { afterAll, describe, expect, it } from 'vitest';
+import { served } from '../support/served.ts';
+import { ROOT } from '../support/server.ts';
 import {
   blocksOf,
   PROGRAMS,
@@ -17,14 +18,8 @@ import { runnablePages } from './pages.ts';
 
 const pages = runnablePages().filter((file) => blocksOf(readPage(file)).length > 0);
 
-let server: TestServer;
-beforeAll(async () => {
-  server = await startServer();
-});
-afterAll(async () => {
-  await server.stop();
-  removePrograms();
-});
+afterAll(removePrograms);
+const server = await served();
 
 describe('the code in docs/', () => {
   it('has the types that it uses', () => {

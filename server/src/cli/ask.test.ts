@@ -4,22 +4,15 @@ import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { makeKey, runCli, startServer, type TestServer, TINY_GPT2 } from '../../../test/support/server.ts';
+import { afterAll, describe, expect, it } from 'vitest';
+import { served } from '../../../test/support/served.ts';
+import { makeKey, runCli, TINY_GPT2 } from '../../../test/support/server.ts';
 
 const folder = mkdtempSync(join(tmpdir(), 'tracewire-ask-'));
-let server: TestServer;
-let key: string;
-
-beforeAll(async () => {
-  const keys = join(folder, 'keys.json');
-  key = await makeKey(keys, 'tests');
-  server = await startServer('--keys', keys, '-m', 'tiny-gpt2', '-m', `second=${TINY_GPT2}`);
-});
-afterAll(async () => {
-  await server.stop();
-  rmSync(folder, { recursive: true });
-});
+afterAll(() => rmSync(folder, { recursive: true }));
+const keys = join(folder, 'keys.json');
+const key = await makeKey(keys, 'tests');
+const server = await served('--keys', keys, '-m', 'tiny-gpt2', '-m', `second=${TINY_GPT2}`);
 
 const asked = (...args: readonly string[]) => runCli(...args, '--url', server.url, '--key', key);
 

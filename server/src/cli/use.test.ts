@@ -3,20 +3,14 @@ import { mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fromNpy } from '@tracewire/client';
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { CACHE, runCli, startServer, type TestServer } from '../../../test/support/server.ts';
+import { afterAll, describe, expect, it } from 'vitest';
+import { served } from '../../../test/support/served.ts';
+import { CACHE, runCli } from '../../../test/support/server.ts';
 
 const folder = mkdtempSync(join(tmpdir(), 'tracewire-use-'));
 const PROMPT = 'The Eiffel Tower is in the city of';
-let server: TestServer;
-
-beforeAll(async () => {
-  server = await startServer();
-});
-afterAll(async () => {
-  await server.stop();
-  rmSync(folder, { recursive: true });
-});
+afterAll(() => rmSync(folder, { recursive: true }));
+const server = await served();
 
 const remote = (...args: readonly string[]) => runCli(...args, '--url', server.url);
 
