@@ -75,7 +75,7 @@ function accessMessage(body: ErrorBody): string {
 }
 
 /** Gives whatever a public call failed with, and has no line yet, the line that made the call. Foreign errors stay as they are. */
-export function atCall(thrown: unknown, site: CallSite): unknown {
+function atCall(thrown: unknown, site: CallSite): unknown {
   // What reading a value throws has the value's line.
   if (!(thrown instanceof TracewireError) || thrown instanceof ValueNotSetError) return thrown;
   if (!(thrown instanceof TraceError))
@@ -83,6 +83,18 @@ export function atCall(thrown: unknown, site: CallSite): unknown {
   const [first, ...rest] = thrown.errors.map(({ body, location = site.location }) => ({ body, location }));
   if (!first || thrown.errors.every(({ location }) => location)) return thrown;
   return new TraceError([first, ...rest], 'cause' in thrown ? { cause: thrown.cause } : {});
+}
+
+/** Does what a method was called for; `site` is the line that called it, where errors without one belong. */
+export async function fromCall<T>(
+  run: (site: CallSite) => T | PromiseLike<T>,
+  site = new CallSite(),
+): Promise<T> {
+  try {
+    return await run(site);
+  } catch (error) {
+    throw atCall(error, site);
+  }
 }
 
 /** An error of the client's own, thrown where the user's frame is still on the stack. */

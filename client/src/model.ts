@@ -1,46 +1,28 @@
 /// <reference lib="esnext.disposable" preserve="true" />
 /** The model as users hold it: where its engine is, and what can be asked of it. Nothing global, nothing mutable. */
-import type { Generate, ModelDescription, ModelIndex, Welcome } from '@tracewire/protocol';
-import { TracewireError } from '@tracewire/protocol/core';
-import { abortable } from './abort.ts';
+import type { ModelDescription, Welcome } from '@tracewire/protocol';
 import { toArguments, toFunction } from './arguments.ts';
-import type { Batch } from './batch.ts';
-import { Channel, type Desk, type Link } from './channel.ts';
-import {
-  checkRunId,
-  type DetachedGeneration,
-  type DetachedRun,
-  detachedGeneration,
-  detachedRun,
-  generates,
-  mustOfferDetach,
-} from './detached.ts';
+import type { DetachedGeneration, DetachedRun } from './detached.ts';
 import { Edit, type EditTrace } from './edit.ts';
 import { type EditsData, fromData } from './edit-json.ts';
-import { atCall, localError } from './errors.ts';
-import type { Execution, How } from './execute.ts';
+import { fromCall, localError } from './errors.ts';
 import type { Explanation } from './explain.ts';
-import type { ExecuteOptions } from './filler.ts';
 import {
   type BatchGeneration,
   type BatchGenerationResult,
-  type Generating,
-  Generation,
+  type Generation,
   type GenerationOptions,
   type GenerationResult,
-  toBatchResult,
   toGenerate,
   toGenerating,
-  toResult,
 } from './generation.ts';
 import { type TraceInput, toInput } from './input.ts';
-import { localEndpoint } from './local.ts';
 import { CallSite } from './location.ts';
 import { type Items, type Mapped, mapItems } from './map.ts';
+import { ModelAccess } from './model-access.ts';
+import { attachRun, attachSessionRun, startRun, startSessionRun } from './model-detached.ts';
 import {
-  ATTACH_OPTIONS,
   type AttachOptions,
-  FOLLOW_OPTIONS,
   GENERATE_OPTIONS,
   type GenerateOptions,
   type LanguageModelOptions,
@@ -54,6 +36,7 @@ import {
   VALIDATE_OPTIONS,
   type ValidateOptions,
 } from './model-options.ts';
+import { type AnyResult, runGeneration, runSession, runTrace, type Work, type Writes } from './model-runs.ts';
 import type {
   AnyModel,
   BatchOf,
@@ -63,12 +46,8 @@ import type {
   TraceOf,
 } from './model-types.ts';
 import { checkOptions, describe, type OptionRule } from './options.ts';
-import type { Prompts, Recorded } from './record.ts';
-import { remoteEndpoint } from './remote.ts';
-import type { GeneratedToken } from './run.ts';
 import type { Scan } from './scan.ts';
 import type { Session } from './session.ts';
-import type { StepApi } from './step-api.ts';
 import { Tokenizer, WHERE_OPTIONS, type WhereOptions } from './tokenizer.ts';
 import type { Trace } from './trace-context.ts';
 import { FunctionFile, type UserFunction, userFunction } from './user-function.ts';
@@ -85,10 +64,7 @@ export class LanguageModel<const M extends string | object = AnyModel> {
   /** Text to tokens and back. */
   readonly tokenizer: Tokenizer;
   readonly #options: LanguageModelOptions;
-  #remote: Channel;
-  #local: Channel;
-  #edits: readonly Edit[] = [];
-  readonly #functions: FunctionFile[] = [];
+  #access: ModelAccess;
 
   /** Throws `bad_input` or `unknown_option`. */
   constructor(name: M extends string ? M : string, options: LanguageModelOptions = {}) {
@@ -98,9 +74,8 @@ export class LanguageModel<const M extends string | object = AnyModel> {
     checkOptions(options, MODEL_OPTIONS, 'LanguageModel');
     this.name = name;
     this.#options = options;
-    this.#remote = new Channel(remoteEndpoint(name, options));
-    this.#local = new Channel(localEndpoint(name));
-    this.tokenizer = new Tokenizer((where) => this.#channel(where).link());
+    this.#access = new ModelAccess(name, options);
+    this.tokenizer = new Tokenizer((where) => this.#access.link(where));
   }
 
   /**
@@ -113,16 +88,8 @@ export class LanguageModel<const M extends string | object = AnyModel> {
   /** Several prompts in one pass, each added by `t.invoke`. */
   trace<T>(fn: (t: BatchOf<M>) => T): Promise<T>;
   trace<T>(options: TraceOptions, fn: (t: BatchOf<M>) => T): Promise<T>;
-  async trace<T>(...written: readonly unknown[]): Promise<T> {
-    const site = new CallSite();
-    try {
-      const { prompts, options, fn } = toArguments<T>(written, 'trace');
-      const { result, execution } = await this.#execute(prompts, options, fn, site);
-      await execution.done;
-      return result;
-    } catch (error) {
-      throw atCall(error, site);
-    }
+  trace<T>(...written: readonly unknown[]): Promise<T> {
+    return fromCall((site) => this.#trace(toArguments<T>(written, 'trace'), site));
   }
 
   /**
@@ -153,27 +120,13 @@ export class LanguageModel<const M extends string | object = AnyModel> {
       );
     const { concurrency = 4, input = (item: P) => item as TraceInput, signal, ...rest } = options;
     const site = new CallSite();
-    return mapItems({
-      items,
-      concurrency,
-      signal,
-      run: async (item, index, cancel) => {
+    const run = (item: P, index: number, cancel: AbortSignal): Promise<T> =>
+      fromCall(() => {
         const write = (m: Trace): T => fn(m as unknown as TraceOf<M>, item, index);
         const prompts = { input: toInput(input(item)) };
-        try {
-          const { result, execution } = await this.#execute(
-            prompts,
-            { ...rest, signal: cancel },
-            write,
-            site,
-          );
-          await execution.done;
-          return result;
-        } catch (error) {
-          throw atCall(error, site);
-        }
-      },
-    });
+        return this.#trace({ prompts, options: { ...rest, signal: cancel }, fn: write }, site);
+      }, site);
+    return mapItems({ items, concurrency, signal, run });
   }
 
   /**
@@ -189,52 +142,7 @@ export class LanguageModel<const M extends string | object = AnyModel> {
   /** From several prompts in one batch, each added by `t.invoke`; tokens say of which they are. */
   generate<T>(options: GenerateOptions, fn: (t: GenerationBatchOf<M>) => T): BatchGeneration<T>;
   generate<T>(...written: readonly unknown[]): Generation<T, AnyResult<T>> {
-    const site = new CallSite();
-    return new Generation((take, tokens) => this.#generate(toGenerating(written), site, take, tokens));
-  }
-
-  /** Starts a generation as a detached run, or follows one. */
-  #follow<T>(of: Generating<T>, site: CallSite, how: How): Promise<DetachedGeneration<T, AnyResult<T>>> {
-    return new Promise((resolve, reject) => {
-      const generation = new Generation<T, AnyResult<T>>((take, tokens) =>
-        this.#generate(of, site, take, tokens, how, (result, execution) =>
-          resolve(detachedGeneration(result, execution, generation)),
-        ),
-      );
-      generation.then(undefined, reject);
-    });
-  }
-
-  async #generate<T>(
-    { prompts, options, fn }: Generating<T>,
-    site: CallSite,
-    take: (token: GeneratedToken) => void,
-    tokens: readonly GeneratedToken[],
-    how: How = {},
-    begun: (result: T, execution: Execution) => void = () => undefined,
-  ): Promise<AnyResult<T>> {
-    try {
-      const generate = toGenerate(options, how.follow === undefined ? GENERATE_OPTIONS : FOLLOW_OPTIONS);
-      const { onToken, ...rest } = options;
-      const onEach = (token: GeneratedToken): void => {
-        take(token);
-        onToken?.(token);
-      };
-      const { result, execution, report, recording, invoked } = await this.#execute<T>(
-        how.follow === undefined ? prompts : 'either',
-        { ...rest, onToken: onEach },
-        fn as (m: Trace & Batch & StepApi) => T,
-        site,
-        how,
-        generate,
-      );
-      begun(result, execution);
-      await execution.done;
-      if (!invoked) return toResult(result, tokens, report.outcome);
-      return toBatchResult(result, tokens, report.outcome, recording.graph.invokes.length);
-    } catch (error) {
-      throw atCall(error, site);
-    }
+    return runGeneration(this.#access, toGenerating<T>(written), new CallSite());
   }
 
   /**
@@ -244,41 +152,13 @@ export class LanguageModel<const M extends string | object = AnyModel> {
    */
   session<T>(fn: (s: Session) => T): Promise<T>;
   session<T>(options: SessionOptions, fn: (s: Session) => T): Promise<T>;
-  async session<T>(...written: readonly unknown[]): Promise<T> {
-    const site = new CallSite();
-    try {
-      const { options, fn } = toFunction<T, Session>(written, GENERATE_OPTIONS, 'session');
-      const { result, execution } = await this.#session(options, fn, site);
+  session<T>(...written: readonly unknown[]): Promise<T> {
+    return fromCall(async (site) => {
+      const work = toFunction<T, Session>(written, GENERATE_OPTIONS, 'session');
+      const { result, execution } = await runSession(this.#access, work, site);
       await execution.done;
       return result;
-    } catch (error) {
-      throw atCall(error, site);
-    }
-  }
-
-  async #session<T>(options: SessionOptions, fn: (s: Session) => T, site: CallSite, how: How = {}) {
-    const channel = this.#channel(options);
-    const link = await abortable(channel.link(), options.signal);
-    if (how.detach || how.follow !== undefined) mustOfferDetach(link.conversation.welcome);
-    const { tree, writing } = await abortable(this.#desk(channel, link), options.signal);
-    const { welcome } = link.conversation;
-    const limits = how.follow === undefined ? welcome.limits : undefined;
-    const { result, traces } = writing.recordSession(tree, site, fn, limits);
-    writing.mustOfferSession(welcome, traces, tree.index.description, site);
-    const onToken = (token: GeneratedToken): void => {
-      traces[token.trace ?? 0]?.tokens.push(token);
-      options.onToken?.(token);
-    };
-    const execution = await writing.send(link, traces, { ...options, onToken }, site, {
-      ...how,
-      isSession: true,
     });
-    const done = execution.done.finally(() => {
-      for (const trace of traces) trace.settle();
-    });
-    // Of a detached one nobody need wait for the end.
-    done.catch(() => undefined);
-    return { result, execution: { ...execution, done } };
   }
 
   /**
@@ -300,20 +180,8 @@ export class LanguageModel<const M extends string | object = AnyModel> {
   start<T>(input: TraceInput, options: TraceOptions, fn: (m: TraceOf<M>) => T): Promise<DetachedRun<T>>;
   start<T>(fn: (t: BatchOf<M>) => T): Promise<DetachedRun<T>>;
   start<T>(options: TraceOptions, fn: (t: BatchOf<M>) => T): Promise<DetachedRun<T>>;
-  async start<T>(
-    ...written: readonly unknown[]
-  ): Promise<DetachedRun<T> | DetachedGeneration<T, AnyResult<T>>> {
-    const site = new CallSite();
-    try {
-      const [first, second] = written;
-      if (generates(second) || (generates(first) && typeof second === 'function'))
-        return await this.#follow(toGenerating<T>(written), site, { detach: true });
-      const { prompts, options, fn } = toArguments<T>(written, 'start');
-      const { result, execution } = await this.#execute(prompts, options, fn, site, { detach: true });
-      return await detachedRun(result, execution);
-    } catch (error) {
-      throw atCall(error, site);
-    }
+  start<T>(...written: readonly unknown[]): Promise<DetachedRun<T> | DetachedGeneration<T, AnyResult<T>>> {
+    return fromCall((site) => startRun<T>(this.#access, written, site));
   }
 
   /**
@@ -333,37 +201,18 @@ export class LanguageModel<const M extends string | object = AnyModel> {
     options: AttachOptions,
     fn: (m: TraceOf<M> & BatchOf<M>) => T,
   ): Promise<DetachedRun<T>>;
-  async attach<T>(
+  attach<T>(
     run: string,
     ...rest: readonly unknown[]
   ): Promise<DetachedRun<T> | DetachedGeneration<T, AnyResult<T>>> {
-    const site = new CallSite();
-    try {
-      checkRunId(run);
-      const [first, second] = rest;
-      if (generates(first)) {
-        return await this.#follow(toGenerating<T>(['', first, second]), site, { follow: run });
-      }
-      const { options, fn } = toFunction<T>(rest, ATTACH_OPTIONS, 'attach');
-      const { result, execution } = await this.#execute('either', options, fn, site, { follow: run });
-      return await detachedRun(result, execution);
-    } catch (error) {
-      throw atCall(error, site);
-    }
+    return fromCall((site) => attachRun<T>(this.#access, run, rest, site));
   }
 
   /** Starts a session as a detached run, as `start` does a trace. */
   startSession<T>(fn: (s: Session) => T): Promise<DetachedRun<T>>;
   startSession<T>(options: SessionOptions, fn: (s: Session) => T): Promise<DetachedRun<T>>;
-  async startSession<T>(...written: readonly unknown[]): Promise<DetachedRun<T>> {
-    const site = new CallSite();
-    try {
-      const { options, fn } = toFunction<T, Session>(written, GENERATE_OPTIONS, 'startSession');
-      const { result, execution } = await this.#session(options, fn, site, { detach: true });
-      return await detachedRun(result, execution);
-    } catch (error) {
-      throw atCall(error, site);
-    }
+  startSession<T>(...written: readonly unknown[]): Promise<DetachedRun<T>> {
+    return fromCall((site) => startSessionRun<T>(this.#access, written, site));
   }
 
   /** Follows a session that `startSession` began, as `attach` does a trace. `fn` is the function that it was given. */
@@ -373,16 +222,8 @@ export class LanguageModel<const M extends string | object = AnyModel> {
     options: AttachOptions<SessionOptions>,
     fn: (s: Session) => T,
   ): Promise<DetachedRun<T>>;
-  async attachSession<T>(run: string, ...rest: readonly unknown[]): Promise<DetachedRun<T>> {
-    const site = new CallSite();
-    try {
-      checkRunId(run);
-      const { options, fn } = toFunction<T, Session>(rest, FOLLOW_OPTIONS, 'attachSession');
-      const { result, execution } = await this.#session(options, fn, site, { follow: run });
-      return await detachedRun(result, execution);
-    } catch (error) {
-      throw atCall(error, site);
-    }
+  attachSession<T>(run: string, ...rest: readonly unknown[]): Promise<DetachedRun<T>> {
+    return fromCall((site) => attachSessionRun<T>(this.#access, run, rest, site));
   }
 
   /**
@@ -396,43 +237,33 @@ export class LanguageModel<const M extends string | object = AnyModel> {
   edit(written: ((m: never) => void) | EditsData): LanguageModel<M> {
     const site = new CallSite();
     const made = typeof written === 'function' ? [written as (m: EditTrace) => void] : fromData(written);
-    return this.#withEdits([...this.#edits, ...made.map((from) => new Edit(from, site))]);
+    return this.#withEdits([...this.edits, ...made.map((from) => new Edit(from, site))]);
   }
 
   /** What `edit` has added, the first first. */
   get edits(): readonly Edit[] {
-    return this.#edits;
+    return this.#access.edits;
   }
 
   /** The model without these edits, or without any. Throws `misuse` for one that it doesn't have. */
   withoutEdits(...edits: readonly Edit[]): LanguageModel<M> {
-    if (edits.some((edit) => !this.#edits.includes(edit)))
+    if (edits.some((edit) => !this.edits.includes(edit)))
       throw localError('misuse', 'This is no edit of this model. Its own are in model.edits.');
-    return this.#withEdits(edits.length === 0 ? [] : this.#edits.filter((edit) => !edits.includes(edit)));
+    return this.#withEdits(edits.length === 0 ? [] : this.edits.filter((edit) => !edits.includes(edit)));
   }
 
   /** The edits as data that `JSON.stringify` takes and `edit` takes back. Rejects with what is wrong with one. */
   async exportEdits(options: WhereOptions = {}): Promise<EditsData> {
-    return this.#ask(options, 'exportEdits', async (channel, link) => {
-      const { tree, writing } = await channel.desk(link);
-      return writing.toData(this.#edits.map((edit) => writing.storedOf(edit, tree)));
+    return this.#ask(options, 'exportEdits', async () => {
+      const { tree, writing } = await this.#access.plain(options);
+      return writing.toData(this.edits.map((edit) => writing.storedOf(edit, tree)));
     });
   }
 
   #withEdits(edits: readonly Edit[]): LanguageModel<M> {
     const model = new LanguageModel<M>(this.name as M extends string ? M : string, this.#options);
-    model.#remote = this.#remote;
-    model.#local = this.#local;
-    model.#edits = edits;
+    model.#access = new ModelAccess(this.name, this.#options, edits, this.#access);
     return model;
-  }
-
-  /** What traces are written against: the model's modules, and its edits. */
-  async #desk(channel: Channel, link: Link): Promise<Desk> {
-    const { tree, writing } = await channel.desk(link);
-    await Promise.all(this.#functions.map((file) => writing.hash(file)));
-    if (this.#edits.length === 0) return { tree, writing };
-    return { tree: tree.edited(this.#edits.map((edit) => writing.fragmentOf(edit, tree))), writing };
   }
 
   /**
@@ -441,12 +272,14 @@ export class LanguageModel<const M extends string | object = AnyModel> {
    */
   fn(bytes: Uint8Array | ArrayBuffer): UserFunction {
     const file = new FunctionFile(bytes);
-    this.#functions.push(file);
+    this.#access.add(file);
     return userFunction(file, (options) =>
-      this.#ask(options, 'describe', async (channel, link) => {
-        const { writing } = await this.#desk(channel, link);
-        const sha256 = writing.sha256Of(file);
-        const { inputs, outputs } = await link.conversation.describeFunction(sha256, file.bytes);
+      this.#ask(options, 'describe', async () => {
+        const { link, writing } = await this.#access.edited(options);
+        const { inputs, outputs } = await link.conversation.describeFunction(
+          writing.sha256Of(file),
+          file.bytes,
+        );
         return { inputs, outputs };
       }),
     );
@@ -454,11 +287,10 @@ export class LanguageModel<const M extends string | object = AnyModel> {
 
   /** The model's modules with their places, its parameters, and its limits. */
   async describe(options: WhereOptions = {}): Promise<ModelDescription> {
-    return this.#ask(
-      options,
-      'describe',
-      async (channel, link) => (await channel.desk(link)).tree.index.description,
-    );
+    return this.#ask(options, 'describe', async () => {
+      const { tree } = await this.#access.plain(options);
+      return tree.index.description;
+    });
   }
 
   /**
@@ -466,20 +298,11 @@ export class LanguageModel<const M extends string | object = AnyModel> {
    * dimmed, why. Resolves to the text.
    */
   async print(options: PrintOptions = {}): Promise<string> {
-    return this.#ask(
-      options,
-      'print',
-      async (channel, link) => {
-        const { sources = false, module = '', color = hasColor() } = options;
-        const { tree, writing } = await channel.desk(link);
-        const { index } = tree;
-        if (!index.modules.has(module) && !index.isContainer(module)) throw unknownModule(index, module);
-        const text = writing.printTree(index.description, { sources, module, color });
-        console.log(text);
-        return text;
-      },
-      PRINT_OPTIONS,
-    );
+    const print = async (): Promise<string> => {
+      const { tree, writing } = await this.#access.plain(options);
+      return writing.printModel(tree.index, options);
+    };
+    return this.#ask(options, 'print', print, PRINT_OPTIONS);
   }
 
   /**
@@ -487,8 +310,8 @@ export class LanguageModel<const M extends string | object = AnyModel> {
    * Rejects with what is wrong with the prompt.
    */
   async scan(input: TraceInput, options: WhereOptions = {}): Promise<Scan> {
-    return this.#ask(options, 'scan', async (channel, link) => {
-      const { tree, writing } = await channel.desk(link);
+    return this.#ask(options, 'scan', async () => {
+      const { link, tree, writing } = await this.#access.plain(options);
       return writing.scan(link, tree.index.description, input);
     });
   }
@@ -509,18 +332,14 @@ export class LanguageModel<const M extends string | object = AnyModel> {
   ): Promise<Validation>;
   validate(fn: (t: BatchOf<M>) => unknown): Promise<Validation>;
   validate(options: WhereOptions, fn: (t: BatchOf<M>) => unknown): Promise<Validation>;
-  async validate(...written: readonly unknown[]): Promise<Validation> {
-    const site = new CallSite();
-    try {
+  validate(...written: readonly unknown[]): Promise<Validation> {
+    return fromCall(async (site) => {
       const { prompts, options, fn } = toArguments<unknown>(written, 'validate', VALIDATE_OPTIONS);
       const { remote, ...rest } = options as ValidateOptions;
       const generate = Object.keys(rest).length > 0 ? toGenerate(rest as GenerationOptions, {}) : undefined;
-      const { link, tree, writing } = await this.#open({ remote });
-      const write = fn as (m: Trace & Batch & StepApi) => unknown;
-      return await writing.validate(link, tree, { prompts, fn: write, site, generate });
-    } catch (error) {
-      throw atCall(error, site);
-    }
+      const { link, tree, writing } = await this.#access.edited({ remote });
+      return writing.validate(link, tree, { prompts, fn: fn as Writes<unknown>, site, generate });
+    });
   }
 
   /**
@@ -531,97 +350,49 @@ export class LanguageModel<const M extends string | object = AnyModel> {
   explain<T>(input: TraceInput, options: WhereOptions, fn: (m: TraceOf<M>) => T): Promise<Explanation<T>>;
   explain<T>(fn: (t: BatchOf<M>) => T): Promise<Explanation<T>>;
   explain<T>(options: WhereOptions, fn: (t: BatchOf<M>) => T): Promise<Explanation<T>>;
-  async explain<T>(...written: readonly unknown[]): Promise<Explanation<T>> {
-    const site = new CallSite();
-    try {
+  explain<T>(...written: readonly unknown[]): Promise<Explanation<T>> {
+    return fromCall(async (site) => {
       const { prompts, options, fn } = toArguments<T>(written, 'explain', WHERE_OPTIONS);
-      const { link, tree, writing } = await this.#open(options);
+      const { link, tree, writing } = await this.#access.edited(options);
       writing.mustOfferExplain(link.conversation.welcome);
-      const recorded = writing.record(tree, prompts, site, fn as (m: Trace & Batch & StepApi) => T);
+      const recorded = writing.record(tree, prompts, site, fn as Writes<T>);
       writing.mustOfferInvokes(link.conversation.welcome, recorded.recording.graph.invokes.length);
-      return await writing.explain(link, recorded, site);
-    } catch (error) {
-      throw atCall(error, site);
-    }
+      return writing.explain(link, recorded, site);
+    });
   }
 
   /** What the server says of itself: version, models, limits. */
   async server(options: WhereOptions = {}): Promise<Welcome> {
-    return this.#ask(options, 'server', (_, link) => link.conversation.welcome);
+    return this.#ask(options, 'server', async () => {
+      const { conversation } = await this.#access.link(options);
+      return conversation.welcome;
+    });
   }
 
   /** Ends the connections; what still runs rejects with `closed`. Idempotent. */
   async close(): Promise<void> {
-    this.#remote.close();
-    this.#local.close();
+    this.#access.close();
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
     await this.close();
   }
 
-  /** Writes the trace down and sends it, or follows the run that is one, which has its input already. */
-  async #execute<T>(
-    prompts: Prompts,
-    options: WhereOptions & ExecuteOptions,
-    fn: (m: Trace & Batch & StepApi) => T,
-    site: CallSite,
-    how: How = {},
-    generate?: Generate,
-  ): Promise<Recorded<T> & { readonly execution: Execution }> {
-    const channel = this.#channel(options);
-    const link = await abortable(channel.link(), options.signal);
-    if (how.detach || how.follow !== undefined) mustOfferDetach(link.conversation.welcome);
-    const { tree, writing } = await abortable(this.#desk(channel, link), options.signal);
-    const { welcome } = link.conversation;
-    const limits = how.follow === undefined ? welcome.limits : undefined;
-    const recorded = writing.record(tree, prompts, site, fn, generate, limits);
-    writing.mustOfferInvokes(welcome, recorded.recording.graph.invokes.length);
-    if (generate && how.follow === undefined)
-      writing.mustGenerate(welcome, tree.index.description, recorded, generate, site);
-    const traces = [{ ...recorded, generate }];
-    return { ...recorded, execution: await writing.send(link, traces, options, site, how) };
+  async #trace<T>(work: Work<T>, site: CallSite): Promise<T> {
+    const { result, execution } = await runTrace(this.#access, work, site);
+    await execution.done;
+    return result;
   }
 
-  async #open(where: WhereOptions): Promise<Desk & { readonly link: Link }> {
-    const channel = this.#channel(where);
-    const link = await channel.link();
-    return { link, ...(await this.#desk(channel, link)) };
-  }
-
-  async #ask<T>(
+  #ask<T>(
     options: WhereOptions,
     name: string,
-    ask: (channel: Channel, link: Link) => T | Promise<T>,
+    ask: () => Promise<T>,
     rules: Readonly<Record<string, OptionRule>> = WHERE_OPTIONS,
   ): Promise<T> {
-    const site = new CallSite();
-    try {
+    return fromCall(() => {
       checkOptions(options, rules, name);
-      const channel = this.#channel(options);
-      return await ask(channel, await channel.link());
-    } catch (error) {
-      throw atCall(error, site);
-    }
+      return ask();
+    });
   }
-
-  #channel({ remote }: WhereOptions): Channel {
-    return (remote ?? this.#options.remote ?? true) ? this.#remote : this.#local;
-  }
-}
-
-type AnyResult<T> = GenerationResult<T> | BatchGenerationResult<T>;
-
-function unknownModule(index: ModelIndex, path: string): Error {
-  const near = index.nearestModule(path);
-  const { message, nearest } = index.noModule(path, near);
-  return new TracewireError({ code: 'unknown_module', message, path, nearest });
-}
-
-/** Whether the console takes terminal escapes; a browser's doesn't. */
-function hasColor(): boolean {
-  const { process } = globalThis as {
-    process?: { stdout?: { isTTY?: boolean }; env?: Record<string, string> };
-  };
-  return process?.stdout?.isTTY === true && !process.env?.['NO_COLOR'];
 }

@@ -1,8 +1,7 @@
 /** The model's tokenizer, which runs where the model does. */
 import type { Link } from './channel.ts';
-import { atCall } from './errors.ts';
+import { fromCall } from './errors.ts';
 import { type TraceFeeds, type TraceInput, toIds, toText } from './input.ts';
-import { CallSite } from './location.ts';
 import { A_BOOLEAN, checkOptions } from './options.ts';
 
 /** Where to run; the model's own default if left out. */
@@ -45,12 +44,9 @@ export class Tokenizer {
   }
 
   async #call<T>(options: WhereOptions, name: string, ask: (link: Link) => Promise<T>): Promise<T> {
-    const site = new CallSite();
-    try {
+    return fromCall(async () => {
       checkOptions(options, WHERE_OPTIONS, `tokenizer.${name}`);
-      return await ask(await this.#link(options));
-    } catch (error) {
-      throw atCall(error, site);
-    }
+      return ask(await this.#link(options));
+    });
   }
 }

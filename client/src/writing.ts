@@ -3,13 +3,14 @@
  * operators. `later.ts` loads it, by import(), while the server describes the model, and nothing else imports this file: so a
  * bundler leaves it out of what a page loads first.
  */
-export { ModelIndex, printTree } from '@tracewire/protocol';
+export { ModelIndex } from '@tracewire/protocol';
 export { mustOfferInvokes } from './batch.ts';
 export { fragmentOf, storedOf } from './edit-fragment.ts';
 export { toData } from './edit-stored.ts';
 export { explain, mustOfferExplain } from './explain.ts';
 export { hash, sha256Of } from './function-reading.ts';
 export { mustGenerate } from './must-generate.ts';
+export { printModel } from './print-model.ts';
 export { record } from './record.ts';
 export { scan } from './scan.ts';
 export { send } from './send.ts';
