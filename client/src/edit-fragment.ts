@@ -6,7 +6,8 @@ import { checkedEdit, readStored, storeEdit } from './edit-stored.ts';
 import { type LocatedError, localError, TraceError } from './errors.ts';
 import { joinParts } from './join-parts.ts';
 import type { CallSite, Site, SourceLocation } from './location.ts';
-import { Recorder, type Recording } from './recorder.ts';
+import { ACTS, Recorder } from './recorder.ts';
+import type { Recording } from './recording.ts';
 import { noSteps } from './step-api.ts';
 import { isThenable, refuseThenable } from './thenable.ts';
 import { createTrace, traceApi } from './trace-context.ts';
@@ -113,8 +114,6 @@ function faultsOf(
   if (saves.length > 0 || nodes.some(({ kind }) => ACTS.has(kind))) return saves;
   return [misuse('The edit changes nothing. Write in it: m.….output.set(value), or module.skip(value).')];
 }
-
-const ACTS: ReadonlySet<GraphNode['kind']> = new Set(['write', 'skip', 'stop', 'log']);
 
 function refuse(message: string): () => never {
   return () => {

@@ -5,10 +5,32 @@ import type { Site } from './location.ts';
 import type { Recorder } from './recorder.ts';
 
 /** Trace ids of an edit's constants, which all prompts share, by the edit. */
-export type SharedNodes = Map<Fragment, ReadonlyMap<number, number>>;
+type SharedNodes = Map<Fragment, ReadonlyMap<number, number>>;
+
+/** The edits of a trace's model: written down once for each prompt. */
+export class EditReplay {
+  readonly #edits: readonly Fragment[];
+  readonly #steps: { readonly steps?: Steps };
+  readonly #shared: SharedNodes = new Map();
+  /** The prompts for which they stand there. */
+  readonly #done = new Set<number>();
+
+  /** `generates`: they act in every step. */
+  constructor(edits: readonly Fragment[], generates: boolean) {
+    this.#edits = edits;
+    this.#steps = generates ? { steps: {} } : {};
+  }
+
+  /** To be called before the prompt's own first hook, so that this one sees what the edits did. */
+  write(recorder: Recorder, invoke: number): void {
+    if (this.#done.has(invoke)) return;
+    this.#done.add(invoke);
+    for (const edit of this.#edits) replay(recorder, edit, { invoke, ...this.#steps, shared: this.#shared });
+  }
+}
 
 /** `steps`: those that its places act in; undefined in one pass. */
-export function replay(
+function replay(
   recorder: Recorder,
   fragment: Fragment,
   {

@@ -5,7 +5,7 @@
 import { bytesOf, type Graph, type GraphNode, PayloadWriter, TracewireError } from '@tracewire/protocol';
 import type { Conversation } from './conversation.ts';
 import { digest } from './digest.ts';
-import type { Recording } from './recorder.ts';
+import type { Recording } from './recording.ts';
 
 /** Smaller constants are sent each time: hashing and naming them saves little. */
 const LARGE_BYTES = 64 * 1024;

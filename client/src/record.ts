@@ -5,7 +5,8 @@ import { type LocatedError, TraceError } from './errors.ts';
 import type { StartInput } from './input.ts';
 import { whatLeaves } from './leaving.ts';
 import type { CallSite } from './location.ts';
-import { Recorder, type Recording } from './recorder.ts';
+import { Recorder } from './recorder.ts';
+import type { Recording } from './recording.ts';
 import type { Slot } from './saved.ts';
 import type { StepApi } from './step-api.ts';
 import { isThenable, refuseThenable } from './thenable.ts';
@@ -36,7 +37,7 @@ export function record<T>(
   generate?: Generate,
   limits?: Limits,
 ): Recorded<T> {
-  const recorder = new Recorder(tree.index, generate, tree.edits, undefined, limits);
+  const recorder = new Recorder(tree.index, { generate, edits: tree.edits, limits });
   const report: Slot<RunReport> = {};
   const m = createRoot(recorder, tree, report, prompts);
   let result: T | undefined;

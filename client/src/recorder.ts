@@ -7,12 +7,10 @@
 import {
   type AttributeValue,
   type Dtype,
-  describeSteps,
   type EarlierNode,
   type ErrorBody,
   type ErrorCode,
   type Generate,
-  type Graph,
   GraphChecker,
   type GraphNode,
   type Input,
@@ -25,57 +23,28 @@ import {
   type Place,
   placeOf,
   type Steps,
-  sortFeeds,
   type TensorLike,
-  type TensorRef,
 } from '@tracewire/protocol';
+import { EarlierValues, type InSession } from './earlier-values.ts';
 import type { Fragment } from './edit-fragment.ts';
-import { replay, type SharedNodes } from './edit-replay.ts';
+import { EditReplay } from './edit-replay.ts';
 import { type LocatedError, localError } from './errors.ts';
+import { writeFeeds } from './feeds.ts';
 import { readFile, sha256Of } from './function-reading.ts';
 import { INERT } from './inert.ts';
 import type { StartInput, TraceFeeds } from './input.ts';
 import { labelOf } from './label.ts';
-import { literalTensor } from './literal.ts';
 import { CallSite, type Site, type SourceLocation } from './location.ts';
 import { Operand, RECORDER, RESOLVE } from './operand.ts';
 import { coerceOperand, coerceOperands, type OperandLike } from './operands.ts';
+import type { Recording } from './recording.ts';
 import { Saved, type Slot } from './saved.ts';
 import type { SavedValue } from './tensor.ts';
 import { TracedValue } from './traced.ts';
 import { type FunctionFile, faultsOf } from './user-function.ts';
 
-/** A trace as it goes on the wire, and what maps the answers back. */
-export interface Recording {
-  readonly graph: Graph;
-  /** The tensors of the graph's constants. */
-  readonly payload: readonly Uint8Array[];
-  readonly payloadBytes: number;
-  /** The same tensors: constants by node, feeds in the payload's order. */
-  readonly tensors: {
-    readonly constants: ReadonlyMap<number, TensorLike>;
-    readonly feeds: readonly TensorLike[];
-  };
-  /** Those that are called, by their hash. */
-  readonly functions: ReadonlyMap<string, FunctionFile>;
-  /** By the id of the save node. */
-  readonly saves: ReadonlyMap<number, { readonly saved: Saved<SavedValue>; readonly slot: Slot<SavedValue> }>;
-  /** The user's line that made a node. */
-  locate(node: number | undefined): SourceLocation | undefined;
-}
-
-/** What a trace in a session knows of it. */
-export interface InSession {
-  /** The traces before it. */
-  readonly before: readonly Recorder[];
-  /** The one that is being written; none between two of them. */
-  writing(): Recorder | undefined;
-  /** Whether the session's function has returned. */
-  isOver(): boolean;
-}
-
 /** Kinds of nodes that do something in the pass, or tell of it in order. */
-const ACTS: ReadonlySet<string> = new Set(['write', 'skip', 'stop', 'log']);
+export const ACTS: ReadonlySet<GraphNode['kind']> = new Set(['write', 'skip', 'stop', 'log']);
 
 /** An operation on values of several traces of a session is of the last of them. */
 function latestOf(recorder: Recorder, operands: readonly OperandLike[]): Recorder {
@@ -85,6 +54,18 @@ function latestOf(recorder: Recorder, operands: readonly OperandLike[]): Recorde
 
 /** A trace that is written down only to know what another run saves needs an input, and no particular one. */
 const ANY_INPUT: Input = { ids: [0] };
+
+/** What a trace is written for, beside the model. */
+export interface RecorderOptions {
+  /** For a generation. */
+  readonly generate?: Generate | undefined;
+  /** The model's. */
+  readonly edits?: readonly Fragment[];
+  /** For a trace of a session. */
+  readonly session?: InSession | undefined;
+  /** The server's, where the trace is to run. */
+  readonly limits?: Limits | undefined;
+}
 
 export class Recorder {
   readonly index: ModelIndex;
@@ -102,34 +83,27 @@ export class Recorder {
   readonly #inputs: Input[] = [];
   /** The options of a generation; undefined for one pass. */
   readonly generate: Generate | undefined;
-  /** What the model's edits do in every trace, and the prompts for which it has been written down. */
-  readonly #edits: readonly Fragment[];
-  readonly #edited = new Set<number>();
-  readonly #shared: SharedNodes = new Map();
+  readonly #edits: EditReplay;
   /** The session that it is a trace of. */
   readonly #session: InSession | undefined;
   readonly #limits: Limits | undefined;
-  /** What it takes of earlier traces, so that each value is taken once. */
-  readonly #earlier = new Map<string, number>();
+  readonly #earlier: EarlierValues;
+  /** How many of the checker's errors have been taken over. */
   #checked = 0;
+  /** Placeholders are of no more use. */
   #closed = false;
   /** The function has returned, but the session's has not: values can be made, and nothing done. */
   #sealed = false;
+  /** While a later trace resolves a value of this one, which then writes nodes after all. */
   #resolving = false;
 
-  /** `limits` are the server's, where the trace is to run. */
-  constructor(
-    index: ModelIndex,
-    generate?: Generate,
-    edits: readonly Fragment[] = [],
-    session?: InSession,
-    limits?: Limits,
-  ) {
+  constructor(index: ModelIndex, { generate, edits = [], session, limits }: RecorderOptions = {}) {
     this.index = index;
     this.#limits = limits;
     this.generate = generate;
-    this.#edits = edits;
+    this.#edits = new EditReplay(edits, generate !== undefined);
     this.#session = session;
+    this.#earlier = new EarlierValues(this, session?.before ?? []);
     this.#checker = new GraphChecker(index, {
       constant: (node) => this.#small.get(node),
       function: (sha256) => this.#functions.get(sha256)?.read,
@@ -146,7 +120,7 @@ export class Recorder {
 
   /** Ends the writing of the trace within its session. */
   seal(): void {
-    for (let invoke = 0; invoke < this.invokes; invoke++) this.#edit(invoke);
+    for (let invoke = 0; invoke < this.invokes; invoke++) this.#edits.write(this, invoke);
     this.#sealed = true;
   }
 
@@ -168,7 +142,7 @@ export class Recorder {
     this.assertOpen();
     if (this.#sealed && ACTS.has(node.kind)) this.#refuseLate();
     const place = placeOf(node);
-    if (place) this.#edit(place.invoke ?? 0);
+    if (place) this.#edits.write(this, place.invoke ?? 0);
     if (this.#nodes.length >= MAX_NODES) {
       throw localError(
         'misuse',
@@ -276,7 +250,7 @@ export class Recorder {
 
   save(value: number): Saved<SavedValue> {
     const at = this.#written;
-    if (at) return at.save(at.#take(this, value));
+    if (at) return at.save(at.#earlier.take(this, value));
     const steps = value === INERT ? undefined : this.#checker.stepsOf(value);
     // One that acts in one step is filled as in a trace.
     const slot: Slot<SavedValue> =
@@ -290,7 +264,7 @@ export class Recorder {
   log(text: string | undefined, value?: number): void {
     if (value === INERT) return;
     const at = value === undefined ? undefined : this.#written;
-    if (at && value !== undefined) return at.log(text, at.#take(this, value));
+    if (at && value !== undefined) return at.log(text, at.#earlier.take(this, value));
     this.add({
       kind: 'log',
       ...(text === undefined ? {} : { text }),
@@ -317,18 +291,16 @@ export class Recorder {
 
   /** The node that stands for a value of an earlier trace of the session; undefined for one of no such trace. */
   earlier(operand: unknown): number | undefined {
-    const { before = [] } = this.#session ?? {};
-    const other = before.find((recorder) =>
-      operand instanceof Operand ? operand[RECORDER] === recorder : recorder.savedNode(operand) !== undefined,
-    );
-    if (!other) return undefined;
-    if (!(operand instanceof Operand)) return this.#take(other, other.savedNode(operand));
-    // A part of a place is cut out in the trace that it is of.
-    other.#resolving = true;
+    return this.#earlier.nodeFor(operand);
+  }
+
+  /** The node of an operand of this trace that a later one uses: a part of a place is cut out in the trace that it is of. */
+  resolve(operand: Operand): number {
+    this.#resolving = true;
     try {
-      return this.#take(other, operand[RESOLVE]());
+      return operand[RESOLVE]();
     } finally {
-      other.#resolving = false;
+      this.#resolving = false;
     }
   }
 
@@ -336,23 +308,6 @@ export class Recorder {
   get #written(): Recorder | undefined {
     const writing = this.#sealed && !this.#resolving ? this.#session?.writing() : undefined;
     return writing && this.isBefore(writing) ? writing : undefined;
-  }
-
-  /** A node for the value that a node of an earlier trace has. */
-  #take(other: Recorder, node: number | undefined): number {
-    if (node === undefined || node === INERT) return INERT;
-    const steps = other.#checker.stepsOf(node);
-    if (typeof steps === 'object') {
-      const message = `This value is of several steps of a generation (${describeSteps(steps)}), and a later trace takes one. Read it in the step that is meant: m.iter(step).….`;
-      this.report('bad_reference', message, { wanted: `one of the steps ${describeSteps(steps)}` });
-      return INERT;
-    }
-    const key = `${other.trace} ${node}`;
-    const known = this.#earlier.get(key);
-    if (known !== undefined) return known;
-    const id = this.add({ kind: 'earlier', trace: other.trace, node });
-    this.#earlier.set(key, id);
-    return id;
   }
 
   /** Whether another trace belongs to the same session, behind this one. */
@@ -388,7 +343,7 @@ export class Recorder {
 
   /** Checks what only the whole trace tells. `site` is where errors without a node of their own belong. */
   check(site: CallSite): void {
-    for (let invoke = 0; invoke < this.invokes; invoke++) this.#edit(invoke);
+    for (let invoke = 0; invoke < this.invokes; invoke++) this.#edits.write(this, invoke);
     if (this.#errors.length > 0) return;
     const { warnings } = this.#checker.finish(this.invokes);
     this.#collect(site);
@@ -398,7 +353,7 @@ export class Recorder {
       this.#errors.push({ body, location: this.#locate(body.node) ?? site.location });
   }
 
-  /** Nodes count with those of the functions that are called, and in a session with those of all its traces. */
+  /** Nodes, with those of the functions that are called. */
   get #count(): number {
     const inside = this.#nodes.map((node) =>
       node.kind === 'call' ? (this.#functions.get(node.function)?.read?.body?.nodes.length ?? 0) : 0,
@@ -407,23 +362,10 @@ export class Recorder {
   }
 
   #tooMany(): ErrorBody[] {
-    const most = this.#limits?.nodes ?? Number.POSITIVE_INFINITY;
     const before = (this.#session?.before ?? []).reduce((sum, recorder) => sum + recorder.#count, 0);
-    const count = before + this.#count;
-    if (before > most || count <= most) return [];
-    const what = before > 0 ? 'The session has' : 'The trace has';
-    const message = `${what} ${count} nodes; this server takes at most ${most}. Run it in parts: several traces.`;
-    const node = Math.max(0, Math.min(most - before, this.#nodes.length - 1));
-    return [
-      {
-        code: 'bad_message',
-        message,
-        node,
-        path: 'graph.nodes',
-        wanted: `at most ${most}`,
-        got: String(count),
-      },
-    ];
+    const own = { nodes: this.#nodes.length, count: this.#count };
+    const fault = tooManyNodes(own, before, this.#limits?.nodes ?? Number.POSITIVE_INFINITY);
+    return fault ? [fault] : [];
   }
 
   /** Ends the recording: placeholders are of no more use. */
@@ -440,37 +382,20 @@ export class Recorder {
     };
   }
 
-  /** The model's edits stand before the first hook of each prompt, so that the trace's own hooks see what they did. */
-  #edit(invoke: number): void {
-    if (this.#edited.has(invoke)) return;
-    this.#edited.add(invoke);
-    const steps: { readonly steps?: Steps } = this.generate ? { steps: {} } : {};
-    for (const edit of this.#edits) replay(this, edit, { invoke, ...steps, shared: this.#shared });
-  }
-
   #locate(node: number | undefined): SourceLocation | undefined {
     return node === undefined ? undefined : this.#sites[node]?.location;
   }
 
-  /** Numbers take the dtype that the model wants of a feed; what fits none is an error at the trace's line. */
-  #feeds(literals: TraceFeeds, site: CallSite): Input {
-    const refuse = (code: ErrorCode, message: string, path?: string): void =>
-      this.fail([
-        { body: { code, message, ...(path === undefined ? {} : { path }) }, location: site.location },
-      ]);
-    if (this.invokes > 0 || this.#payload.bytes > 0)
-      refuse('bad_input', 'Feeds can’t be given in a batch. Trace them one after the other.');
-    const wanted = new Map(this.index.description.feeds?.map((feed) => [feed.name, feed.dtype]));
-    const feeds = sortFeeds(Object.entries(literals)).flatMap(([name, literal]): [string, TensorRef][] => {
-      const made = literalTensor(literal, wanted.get(name) ?? 'float32');
-      if (!('fault' in made)) {
-        this.#feedTensors.push(made);
-        return [[name, this.#payload.tensor(made)]];
-      }
-      refuse(made.code, `The feed ${name}: ${made.fault}`, name);
-      return [];
-    });
-    return { feeds: Object.fromEntries(feeds) };
+  /** What fits no dtype is an error at the trace's line. */
+  #feeds(literals: TraceFeeds, { location }: CallSite): Input {
+    if (this.invokes > 0 || this.#payload.bytes > 0) {
+      const message = 'Feeds can’t be given in a batch. Trace them one after the other.';
+      this.fail([{ body: { code: 'bad_input', message }, location }]);
+    }
+    const { feeds, tensors, faults } = writeFeeds(literals, this.index.description, this.#payload);
+    this.#feedTensors.push(...tensors);
+    this.fail(faults.map((body) => ({ body, location })));
+    return { feeds };
   }
 
   /** Takes the errors that the checker has found since. */
@@ -481,4 +406,23 @@ export class Recorder {
       if (body) this.#errors.push({ body, location: this.#locate(body.node) ?? site.location });
     }
   }
+}
+
+/** In a session nodes count with those of the traces before, and it's the first trace past the limit that says so. */
+function tooManyNodes(
+  own: { readonly nodes: number; readonly count: number },
+  before: number,
+  most: number,
+): ErrorBody | undefined {
+  const count = before + own.count;
+  if (before > most || count <= most) return undefined;
+  const what = before > 0 ? 'The session has' : 'The trace has';
+  return {
+    code: 'bad_message',
+    message: `${what} ${count} nodes; this server takes at most ${most}. Run it in parts: several traces.`,
+    node: Math.max(0, Math.min(most - before, own.nodes - 1)),
+    path: 'graph.nodes',
+    wanted: `at most ${most}`,
+    got: String(count),
+  };
 }

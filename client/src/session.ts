@@ -205,7 +205,7 @@ class SessionWriter {
     const before = this.#traces.map(({ recorder }) => recorder);
     const session = { before, writing: () => this.#writing, isOver: () => this.#over };
     const { index, edits } = this.#tree;
-    const recorder = new Recorder(index, generate, edits, session, this.#limits);
+    const recorder = new Recorder(index, { generate, edits, session, limits: this.#limits });
     const report: Slot<RunReport> = {};
     const written: Written = { recorder, report, site, tokens: [], result: undefined, settle() {} };
     this.#traces.push(written);

@@ -2,7 +2,7 @@
 import type { ErrorBody } from '@tracewire/protocol';
 import type { LocatedError } from './errors.ts';
 import type { Site, SourceLocation } from './location.ts';
-import type { Recording } from './recorder.ts';
+import type { Recording } from './recording.ts';
 
 /** A node of a session's trace, or of the one trace. */
 export interface NodeOf {
