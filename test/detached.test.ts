@@ -14,7 +14,8 @@ import {
   type StepTrace,
   type Trace,
 } from '@tracewire/client';
-import { beforeEach, describe, expect, it, vi } from 'vitest';
+import { beforeEach, describe, expect, it } from 'vitest';
+import { eventually } from './support/eventually.ts';
 import { failure } from './support/failure.ts';
 import { fingerprint } from './support/fingerprint.ts';
 import { served } from './support/served.ts';
@@ -236,7 +237,7 @@ it('both are fetched from the next server, after a kill -9', async () => {
   const generation = await starter.start(PROMPT, LONG, eachStep);
   const session = await starter.startSession(several);
   const wanted = [eachOf((await generation.wait()).saved), severalOf(await session.wait())];
-  await vi.waitFor(() => expect(readdirSync(folder).filter((name) => name.endsWith('.json')).length).toBe(2));
+  await eventually(() => expect(readdirSync(folder).filter((name) => name.endsWith('.json')).length).toBe(2));
   const ended = once(first.process, 'exit');
   first.process.kill('SIGKILL');
   await ended;

@@ -11,6 +11,7 @@ import { begin, give, refusals, runOf } from '../server/src/gateway/testing/runs
 import { DESCRIPTION, polite } from '../server/src/gateway/testing/scripted-host.ts';
 import { settle, type TestClient } from '../server/src/gateway/testing/test-client.ts';
 import { floats, type Toy, TWO_SAVES, toy } from '../server/src/gateway/testing/toy.ts';
+import { eventually } from './support/eventually.ts';
 
 /** Two things that a limit tells apart: what became of the last that fits, and of the first that doesn't. */
 type Outcomes = readonly [at: unknown, past: unknown];
@@ -363,7 +364,7 @@ const CASES: Readonly<Record<string, Case>> = {
       for (let n = 0; n <= limit; n++) all.push(await connect());
       // One that goes makes room.
       all[0]?.socket.close();
-      await vi.waitFor(async () => expect((await connect()).status).toBe('open'));
+      await eventually(async () => expect((await connect()).status).toBe('open'));
       return [all[limit - 1]?.status, all[limit]?.status];
     },
   },

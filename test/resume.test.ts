@@ -7,7 +7,8 @@ import { mkdtempSync, readdirSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { type ConnectionEvent, LanguageModel, type Trace } from '@tracewire/client';
-import { afterAll, beforeAll, beforeEach, describe, expect, it, vi } from 'vitest';
+import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
+import { eventually } from './support/eventually.ts';
 import { failure } from './support/failure.ts';
 import { fingerprint } from './support/fingerprint.ts';
 import { modelOn, served } from './support/served.ts';
@@ -185,7 +186,7 @@ describe('a detached run', () => {
     const starter = new LanguageModel('tiny-gpt2', { url: first.url });
     const { run, wait } = await starter.start(IDS, many);
     await wait();
-    await vi.waitFor(() => expect(readdirSync(folder).some((name) => name.endsWith('.json'))).toBe(true));
+    await eventually(() => expect(readdirSync(folder).some((name) => name.endsWith('.json'))).toBe(true));
     const taken = await runCli('serve', '--port', '0', '--cache', CACHE, '--results', folder);
     expect([taken.code, taken.stderr]).toEqual([2, expect.stringContaining('--results')]);
     const ended = once(first.process, 'exit');

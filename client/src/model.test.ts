@@ -1,5 +1,6 @@
 /** The model object: its options, what it asks of a server, how it opens and closes. */
 import { expect, test, vi } from 'vitest';
+import { eventually } from '../../test/support/eventually.ts';
 import { gpt2 } from '../test/description.ts';
 import { reason } from '../test/reason.ts';
 import { LIMITS, ScriptedServer, scripted } from '../test/scripted-server.ts';
@@ -71,7 +72,7 @@ test('a model that the server doesn’t have: the nearest name and the line', as
   expect(error.message).toMatch(
     /model\.test\.ts:\d+:\d+\n {4}see docs\/errors\/[a-z_]+\.md, or: npx tracewire explain [a-z_]+$/,
   );
-  await vi.waitFor(() => expect(server.closed).toBeDefined());
+  await eventually(() => expect(server.closed).toBeDefined());
 });
 
 test('the tokenizer, the description and the server’s word', async () => {
@@ -109,7 +110,7 @@ test('close ends what runs, can be called twice, and is final', async () => {
   await model.close();
   await model.close();
   expect((await promise).code).toBe('closed');
-  await vi.waitFor(() => expect(server.closed?.code).toBe(1000));
+  await eventually(() => expect(server.closed?.code).toBe(1000));
   expect((await reason(model.trace('a', save))).code).toBe('closed');
 });
 
@@ -126,7 +127,7 @@ test('a connection that opens after close is closed', async () => {
   await model.close();
   open();
   expect((await promise).code).toBe('closed');
-  await vi.waitFor(() => expect(server.closed).toBeDefined());
+  await eventually(() => expect(server.closed).toBeDefined());
 });
 
 test('a model that is closed while what connects is loaded opens nothing', async () => {

@@ -1,6 +1,7 @@
 /** Lost connections, against scripted servers: what is sent again, what is asked for, and when it is given up. */
 import { TracewireError, type Transport, transportPair } from '@tracewire/protocol';
 import { describe, expect, test, vi } from 'vitest';
+import { eventually } from '../../test/support/eventually.ts';
 import { gpt2 } from '../test/description.ts';
 import { reason } from '../test/reason.ts';
 import { f32, REPORT, RESUMES, ScriptedServer, scripted } from '../test/scripted-server.ts';
@@ -58,7 +59,7 @@ test('a run goes on after the last message that came, in the middle of a value t
     { state: 'reconnecting', attempt: 1, delayMs: expect.any(Number) },
     { state: 'resumed', attempt: 1 },
   ]);
-  await vi.waitFor(() => expect(two.all('ack').at(-1)).toEqual({ type: 'ack', run: run.id, seq: 6 }));
+  await eventually(() => expect(two.all('ack').at(-1)).toEqual({ type: 'ack', run: run.id, seq: 6 }));
   expect([two.all('run'), two.all('describe')]).toEqual([[], []]);
 });
 
@@ -101,7 +102,7 @@ test('what was cancelled while the connection was lost is cancelled then', async
   const promise = model.trace('a', { signal: controller.signal }, save);
   const run = await one.nextRun();
   run.status('received');
-  await vi.waitFor(() => expect(one.received.length).toBeGreaterThan(2));
+  await eventually(() => expect(one.received.length).toBeGreaterThan(2));
   cut(one);
   controller.abort();
   expect((await reason(promise)).code).toBe('cancelled');
@@ -124,7 +125,7 @@ describe('is given up at once', () => {
     expect(error.message).toMatch(/started anew.*\n {4}at .*reconnect\.test\.ts/);
     expect(handle?.error?.cause?.code).toBe('run_lost');
     expect([two.all('run'), two.all('resume')]).toEqual([[], []]);
-    await vi.waitFor(() => expect(two.closed).toBeDefined());
+    await eventually(() => expect(two.closed).toBeDefined());
   });
 
   test('when the server has forgotten the run', async () => {
@@ -309,7 +310,7 @@ describe('a detached run', () => {
     one.send({ type: 'status', run: 'r-7', seq: 3, state: 'cancelled' });
     const { wait } = await attaching;
     expect((await reason(wait())).code).toBe('misuse');
-    await vi.waitFor(() => expect(one.all('ack').at(-1)?.seq).toBe(3));
+    await eventually(() => expect(one.all('ack').at(-1)?.seq).toBe(3));
     expect(one.closed).toBeUndefined();
   });
 

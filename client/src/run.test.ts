@@ -1,6 +1,7 @@
 /** Runs against a scripted server: what is sent, what comes of each answer, and how each ending ends. */
 import { encodeFrame, PayloadWriter } from '@tracewire/protocol';
 import { expect, test, vi } from 'vitest';
+import { eventually } from '../../test/support/eventually.ts';
 import { reason } from '../test/reason.ts';
 import { f32, LIMITS, REPORT, ScriptedServer, scripted } from '../test/scripted-server.ts';
 import {
@@ -99,7 +100,7 @@ test('a value in chunks is put together; acks follow the bytes and the end', asy
   run.complete();
   const saved = await promise;
   expect(saved.value).toEqual(new Tensor('float32', [7, 100], data));
-  await vi.waitFor(() => expect(server.all('ack').at(-1)?.seq).toBe(6));
+  await eventually(() => expect(server.all('ack').at(-1)?.seq).toBe(6));
 });
 
 test('acknowledges after a while even when little came', async () => {
@@ -427,7 +428,7 @@ test.each<[string, (run: Awaited<ReturnType<ScriptedServer['nextRun']>>, save: n
     const error = await reason(promise);
     expect(error.code).toBe('protocol_violation');
     expect(error.message).toMatch(/The server broke the protocol/);
-    await vi.waitFor(() => expect(server.closed?.code).toBe(4400));
+    await eventually(() => expect(server.closed?.code).toBe(4400));
   },
 );
 

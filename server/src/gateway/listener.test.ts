@@ -2,6 +2,7 @@ import { get } from 'node:http';
 import { Inbox, SUBPROTOCOL, type Transport } from '@tracewire/protocol';
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import { WebSocket } from 'ws';
+import { eventually } from '../../../test/support/eventually.ts';
 import { Listener } from './listener.ts';
 import { SILENT } from './log.ts';
 import { isLoopback, originFault, originRules } from './origin.ts';
@@ -169,7 +170,7 @@ describe('a peer that breaks the rules', () => {
     await client.nextStatus('received');
     socket.send(new Uint8Array(17 * 1024 * 1024));
     await client.closed;
-    await vi.waitFor(() => expect(server.gateway.runs.size).toBe(0));
+    await eventually(() => expect(server.gateway.runs.size).toBe(0));
   });
 
   it('WebSocket garbage closes its connection only', async () => {

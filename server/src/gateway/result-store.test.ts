@@ -11,7 +11,8 @@ import {
 import { open } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { eventually } from '../../../test/support/eventually.ts';
 import { SILENT } from './log.ts';
 import { ResultStore, type ResultStoreOptions } from './result-store.ts';
 import { begin, give, refusals, runOf, seqs, states } from './testing/runs.ts';
@@ -64,19 +65,19 @@ describe('a reader slower than the model', () => {
     give(server, run, 1, 100);
     give(server, run, 3, 50);
     server.host().send({ type: 'done', run, state: 'completed' });
-    await vi.waitFor(() => expect(results.memoryBytes).toBe(0));
+    await eventually(() => expect(results.memoryBytes).toBe(0));
     expect(data()).toHaveLength(1);
     expect(statSync(join(folder, data()[0] ?? '')).mode & 0o777).toBe(0o600);
     expect(results.diskBytes).toBeGreaterThan(600);
     for (const seq of [2, 3, 4, 5]) {
       client.send({ type: 'ack', run: 'a', seq: Math.min(seq, seqs(client, 'a').length) });
-      await vi.waitFor(() => expect(seqs(client, 'a').length).toBeGreaterThanOrEqual(seq));
+      await eventually(() => expect(seqs(client, 'a').length).toBeGreaterThanOrEqual(seq));
     }
     expect(seqs(client, 'a')).toEqual([1, 2, 3, 4, 5]);
     const [, , first, second] = whole(client, 'a');
     expect([first?.payload, second?.payload]).toEqual([Buffer.alloc(400, 7), Buffer.alloc(200, 7)]);
     client.send({ type: 'ack', run: 'a', seq: 5 });
-    await vi.waitFor(() => expect(files()).toEqual([]));
+    await eventually(() => expect(files()).toEqual([]));
     expect([results.memoryBytes, results.diskBytes, server.gateway.runs.size]).toEqual([0, 0, 0]);
   });
 
@@ -95,8 +96,8 @@ describe('a reader slower than the model', () => {
     give(server, command.run, 1, 10);
     give(server, command.run, 3, 300);
     await settle();
-    await vi.waitFor(() => expect(results.diskBytes).toBeGreaterThan(1200));
-    await vi.waitFor(() => expect(data()).toHaveLength(1));
+    await eventually(() => expect(results.diskBytes).toBeGreaterThan(1200));
+    await eventually(() => expect(data()).toHaveLength(1));
     expect(results.diskBytes).toBeLessThan(1400);
   });
 
@@ -107,9 +108,9 @@ describe('a reader slower than the model', () => {
     const run = await begin(server, client);
     give(server, run, 1, 100);
     give(server, run, 3, 100);
-    await vi.waitFor(() => expect(data()).toHaveLength(1));
+    await eventually(() => expect(data()).toHaveLength(1));
     client.cut();
-    await vi.waitFor(() => expect(files()).toEqual([]));
+    await eventually(() => expect(files()).toEqual([]));
     expect([results.memoryBytes, results.diskBytes]).toEqual([0, 0]);
   });
 
@@ -120,13 +121,13 @@ describe('a reader slower than the model', () => {
     give(server, run, 1, 100);
     give(server, run, 3, 100);
     server.host().send({ type: 'done', run, state: 'completed' });
-    await vi.waitFor(() => expect(data()).toHaveLength(1));
+    await eventually(() => expect(data()).toHaveLength(1));
     // Both values and what is around them, but for the first that was sent.
-    await vi.waitFor(() => expect(statSync(join(folder, data()[0] ?? '')).size).toBeGreaterThan(400));
+    await eventually(() => expect(statSync(join(folder, data()[0] ?? '')).size).toBeGreaterThan(400));
     await new Promise((resolve) => setTimeout(resolve, 200));
     truncateSync(join(folder, data()[0] ?? ''), 20);
     client.send({ type: 'ack', run: 'a', seq: 3 });
-    await vi.waitFor(() => expect(refusals(client, 'a')).toEqual(['run_lost']));
+    await eventually(() => expect(refusals(client, 'a')).toEqual(['run_lost']));
     await begin(server, await server.client(), 'b');
     expect(server.gateway.runs.size).toBe(1);
   });
@@ -143,7 +144,7 @@ describe('a disk that takes no more', () => {
       const client = await server.client();
       const run = await begin(server, client);
       give(server, run, 1, 100);
-      await vi.waitFor(() => expect(seqs(client, 'a')).toEqual([1, 2, 3]));
+      await eventually(() => expect(seqs(client, 'a')).toEqual([1, 2, 3]));
       await new Promise((resolve) => setTimeout(resolve, 50));
       give(server, run, 3, 100);
       server.host().send({ type: 'done', run, state: 'completed' });
@@ -170,7 +171,7 @@ describe('a detached run’s results', () => {
     const one = await toy({ results: store() });
     const client = await one.client(...BOTH);
     await detachedRun(one, client);
-    await vi.waitFor(() => expect(files().some((name) => name.endsWith('.json'))).toBe(true));
+    await eventually(() => expect(files().some((name) => name.endsWith('.json'))).toBe(true));
     one.gateway.close();
 
     const two = await toy({ results: store() });
@@ -178,7 +179,7 @@ describe('a detached run’s results', () => {
     for (const after of [0, 3, 0]) {
       const later = await two.client('resume');
       later.send({ type: 'resume', run: 'a', after });
-      await vi.waitFor(() => expect(states(later, 'a').at(-1)).toBe('completed'));
+      await eventually(() => expect(states(later, 'a').at(-1)).toBe('completed'));
       expect(whole(later, 'a')).toEqual(whole(client, 'a').slice(after));
       later.send({ type: 'ack', run: 'a', seq: 5 });
       later.close();
@@ -186,7 +187,7 @@ describe('a detached run’s results', () => {
     }
     const again = await two.client(...BOTH);
     again.send(runOf('a', undefined, DETACH));
-    await vi.waitFor(() => expect(states(again, 'a').at(-1)).toBe('completed'));
+    await eventually(() => expect(states(again, 'a').at(-1)).toBe('completed'));
     again.send({ type: 'resume', run: 'a', after: 6 });
     await settle();
     expect(refusals(again, 'a')).toEqual(['run_lost']);
@@ -196,7 +197,7 @@ describe('a detached run’s results', () => {
     const one = await toy({ results: store() });
     await detachedRun(one, await one.client(...BOTH));
     one.gateway.close();
-    await vi.waitFor(() => expect(files().some((name) => name.endsWith('.json'))).toBe(true));
+    await eventually(() => expect(files().some((name) => name.endsWith('.json'))).toBe(true));
     const two = await toy({ results: store() });
     expect(two.gateway.runs.size).toBe(1);
   });
@@ -206,7 +207,7 @@ describe('a detached run’s results', () => {
     const client = one.stranger('k1');
     await client.hello(...BOTH);
     await detachedRun(one, client);
-    await vi.waitFor(() => expect(files().some((name) => name.endsWith('.json'))).toBe(true));
+    await eventually(() => expect(files().some((name) => name.endsWith('.json'))).toBe(true));
     one.gateway.close();
     const two = await toy({ results: store() });
     const [other, own] = [two.stranger('k2'), two.stranger('k1')];
@@ -214,23 +215,23 @@ describe('a detached run’s results', () => {
       await one.hello('resume');
       one.send({ type: 'resume', run: 'a', after: 0 });
     }
-    await vi.waitFor(() => expect(states(own, 'a').at(-1)).toBe('completed'));
+    await eventually(() => expect(states(own, 'a').at(-1)).toBe('completed'));
     expect(refusals(other, 'a')).toEqual(['run_lost']);
     two.gateway.revoke('k1');
-    await vi.waitFor(() => expect(files()).toEqual([]));
+    await eventually(() => expect(files()).toEqual([]));
   });
 
   it('go when their time is over, in the next gateway too', async () => {
     const limits = { retainMs: 300 };
     const one = await toy({ results: store(), limits });
     await detachedRun(one, await one.client(...BOTH));
-    await vi.waitFor(() => expect(files()).toHaveLength(2));
+    await eventually(() => expect(files()).toHaveLength(2));
     one.gateway.close();
     const two = await toy({ results: store(), limits });
-    await vi.waitFor(() => expect([two.gateway.runs.size, files()]).toEqual([0, []]));
+    await eventually(() => expect([two.gateway.runs.size, files()]).toEqual([0, []]));
     const three = await toy({ results: store(), limits });
     await detachedRun(three, await three.client(...BOTH));
-    await vi.waitFor(() => expect(files()).toHaveLength(2));
+    await eventually(() => expect(files()).toHaveLength(2));
     three.gateway.close();
     await new Promise((resolve) => setTimeout(resolve, 350));
     expect(store().takeRestored()).toEqual([]);
@@ -243,7 +244,7 @@ describe('a detached run’s results', () => {
     await detachedRun(server, client);
     const later = await server.client('resume');
     later.send({ type: 'resume', run: 'a', after: 0 });
-    await vi.waitFor(() => expect(whole(later, 'a')).toEqual(whole(client, 'a')));
+    await eventually(() => expect(whole(later, 'a')).toEqual(whole(client, 'a')));
     expect(files().filter((name) => name.endsWith('.json'))).toEqual([]);
   });
 });
@@ -295,8 +296,8 @@ describe('a kept run', () => {
     };
     const server = await toy({ results: store({ open: openFile }) });
     await detachedRun(server, await server.client(...BOTH));
-    await vi.waitFor(() => expect(files().some((name) => name.endsWith('.json'))).toBe(true));
-    await vi.waitFor(() => expect(synced).toEqual(['*.data', '*.tmp', '']));
+    await eventually(() => expect(files().some((name) => name.endsWith('.json'))).toBe(true));
+    await eventually(() => expect(synced).toEqual(['*.data', '*.tmp', '']));
     server.gateway.close();
   });
 });
