@@ -11,20 +11,27 @@ import { FEED_CASES } from './cases/feeds.ts';
 import { FLOW } from './cases/flow.ts';
 import { FRAMES } from './cases/frames.ts';
 import { GENERATION } from './cases/generation.ts';
-import { GRAPHS } from './cases/graphs.ts';
 import { HANDSHAKE } from './cases/handshake.ts';
 import { HOOKS } from './cases/hooks.ts';
 import { INVOKES_CASES } from './cases/invokes.ts';
 import { KEYLESS, KEYS } from './cases/keys.ts';
+import { FAILURES, NODES } from './cases/nodes.ts';
 import { OPERATOR_RESULTS } from './cases/operator-results.ts';
 import { OPERATOR_CASES } from './cases/operators.ts';
 import { PAYLOADS } from './cases/payloads.ts';
+import { PLACES } from './cases/places.ts';
 import { QUEUE } from './cases/queue.ts';
+import { REFUSALS } from './cases/refusals.ts';
+import { REFUSED_INPUTS } from './cases/refused-inputs.ts';
+import { REFUSED_NODES } from './cases/refused-nodes.ts';
+import { REFUSED_PLACES } from './cases/refused-places.ts';
+import { REFUSED_WRITES } from './cases/refused-writes.ts';
 import { NOT_DETACHED, RESUMING } from './cases/resume.ts';
 import { RUNS } from './cases/runs.ts';
 import { SESSIONS } from './cases/sessions.ts';
-import { STATIC_ERRORS } from './cases/static-errors.ts';
+import { STOPS } from './cases/stops.ts';
 import { TRIPWIRE } from './cases/tripwire.ts';
+import { WRITES } from './cases/writes.ts';
 import type { ConformanceCase } from './cases.ts';
 
 export const SERVER_CASES: readonly ConformanceCase[] = [
@@ -35,10 +42,18 @@ export const SERVER_CASES: readonly ConformanceCase[] = [
   ...DESCRIPTIONS,
   ...RUNS,
   ...FLOW,
-  ...GRAPHS,
+  ...PLACES,
+  ...NODES,
+  ...WRITES,
+  ...STOPS,
+  ...FAILURES,
   ...HOOKS,
   ...TRIPWIRE,
-  ...STATIC_ERRORS,
+  ...REFUSED_PLACES,
+  ...REFUSED_NODES,
+  ...REFUSED_WRITES,
+  ...REFUSED_INPUTS,
+  ...REFUSALS,
   ...FEED_CASES,
   ...OPERATOR_CASES,
   ...OPERATOR_RESULTS,

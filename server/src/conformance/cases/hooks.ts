@@ -5,8 +5,8 @@ import type { CaseContext, ConformanceCase } from '../cases.ts';
 import { brief, check, mustEqual, NotApplicable } from '../mismatch.ts';
 import { inputOf, outputOf, wholeOutputOf } from '../model-facts.ts';
 import { Sketch } from '../sketch.ts';
+import { complete, mustBeZero, numbers, plainValue, writeZeros } from '../sketch-runs.ts';
 import { areClose, mustBeClose, numbersOf, oneTensor } from '../tensors.ts';
-import { complete, mustBeZero, numbers, plainValue, writeZeros } from './graphs.ts';
 
 const sourceAt = (module: ModuleDescription, source: SourceDescription): Place => ({
   module: module.path,

@@ -9,11 +9,11 @@ import {
   OPERATORS,
 } from '@tracewire/protocol';
 import type { ConformanceCase } from '../cases.ts';
+import { faulty } from '../faulty.ts';
 import { check, mustEqual, NotApplicable } from '../mismatch.ts';
 import { outputOf } from '../model-facts.ts';
 import { Sketch } from '../sketch.ts';
 import { mustBeClose, numbersOf, oneTensor } from '../tensors.ts';
-import { faulty } from './static-errors.ts';
 
 const ints = (sketch: Sketch, ...numbers: number[]): number =>
   sketch.constant('int64', [numbers.length], numbers);
