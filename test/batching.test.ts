@@ -6,7 +6,6 @@ import { afterEach, describe, expect, it } from 'vitest';
 import { relativeError } from '../server/src/engine/testing/graphs.ts';
 import { Gateway } from '../server/src/gateway/gateway.ts';
 import { startHostProcess } from '../server/src/gateway/host-process.ts';
-import { DEFAULT_LIMITS } from '../server/src/gateway/limits.ts';
 import { SILENT } from '../server/src/gateway/log.ts';
 import { NO_METER } from '../server/src/gateway/meter.ts';
 import { ServedModel } from '../server/src/gateway/served-model.ts';
@@ -14,7 +13,8 @@ import type { Batching } from '../server/src/gateway/sharing.ts';
 import { mixedWork, shapeOf } from './reliability/work.ts';
 import { fingerprint } from './support/fingerprint.ts';
 import { Random } from './support/random.ts';
-import { CACHE, ROOT, TINY_GPT2 } from './support/server.ts';
+import { tinyGpt2Config } from './support/served-model.ts';
+import { ROOT } from './support/server.ts';
 
 /** Built, for it is a process of its own. */
 const HOST = path.join(ROOT, 'server/dist/host/main.js');
@@ -34,19 +34,8 @@ async function serve(batching?: Batching) {
     passBegan: (_: string, runs: number) => passes.push(runs),
     hostLost: (model: string) => lost.push(model),
   };
-  const { chunkBytes, savedBytes, intermediateBytes, batchTokens } = DEFAULT_LIMITS;
   const model = new ServedModel({
-    config: {
-      name: 'tiny-gpt2',
-      folder: TINY_GPT2,
-      cache: CACHE,
-      provider: 'cpu',
-      threads: 1,
-      chunkBytes,
-      savedBytes,
-      intermediateBytes,
-      batchTokens,
-    },
+    config: tinyGpt2Config(),
     start: () => startHostProcess({ model: 'tiny-gpt2', log: SILENT, main: HOST }),
     log: SILENT,
     meter,

@@ -3,6 +3,7 @@
  * ways. What is said on it is the conversation's (conversation.ts), which goes on on another one when this one is lost.
  */
 import {
+  CAPABILITIES,
   type ClientMessage,
   checkFrame,
   clientMessages,
@@ -36,18 +37,6 @@ const WELCOME_MS = 10_000;
 /** Of a log's value (PROTOCOL.md, section 2.2). */
 const LOG_BYTES = 64 * 1024;
 const CLIENT = { name: '@tracewire/client', version: '0.1.0' };
-const CAPABILITIES = [
-  'resume',
-  'detach',
-  'invokes',
-  'batching',
-  'generation',
-  'batch_generation',
-  'sessions',
-  'blobs',
-  'functions',
-  'explain',
-];
 
 export class Connection {
   /** Settles with the server's welcome, or with why there was none. */
@@ -84,7 +73,7 @@ export class Connection {
       close: (code, reason) =>
         this.#end(connectionEnded(address, code, reason), 1000, isLost(code) || code === GOING_AWAY),
     });
-    this.send({ type: 'hello', protocol: PROTOCOL_VERSION, client: CLIENT, capabilities: CAPABILITIES });
+    this.send({ type: 'hello', protocol: PROTOCOL_VERSION, client: CLIENT, capabilities: [...CAPABILITIES] });
   }
 
   /** Why the connection is of no more use, once it isn't. */

@@ -7,13 +7,13 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import type { Graph, GraphNode } from '@tracewire/protocol';
 import { Gateway } from '../../server/src/gateway/gateway.ts';
 import { startHostProcess } from '../../server/src/gateway/host-process.ts';
-import { DEFAULT_LIMITS } from '../../server/src/gateway/limits.ts';
 import { Listener } from '../../server/src/gateway/listener.ts';
 import { SILENT } from '../../server/src/gateway/log.ts';
 import { ServedModel } from '../../server/src/gateway/served-model.ts';
 import { childrenOf, memoryOf } from '../support/processes.ts';
 import { Random } from '../support/random.ts';
-import { CACHE, ROOT, TINY_GPT2 } from '../support/server.ts';
+import { tinyGpt2Config } from '../support/served-model.ts';
+import { ROOT } from '../support/server.ts';
 import { type Outcome, wireRun } from './wire-run.ts';
 
 export interface FuzzOptions {
@@ -101,20 +101,9 @@ export async function fuzz(
 }
 
 async function boundedServer({ runMs, stuckMs, memoryBytes }: FuzzOptions) {
-  const { chunkBytes, savedBytes, intermediateBytes, batchTokens } = DEFAULT_LIMITS;
   const main = path.join(ROOT, 'server/dist/host/main.js');
   const model = new ServedModel({
-    config: {
-      name: MODEL,
-      folder: TINY_GPT2,
-      cache: CACHE,
-      provider: 'cpu',
-      threads: 1,
-      chunkBytes,
-      savedBytes,
-      intermediateBytes,
-      batchTokens,
-    },
+    config: tinyGpt2Config(),
     start: () => startHostProcess({ model: MODEL, log: SILENT, memoryBytes, main }),
     log: SILENT,
     runMs,

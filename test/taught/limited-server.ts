@@ -6,7 +6,7 @@ import { DEFAULT_LIMITS } from '../../server/src/gateway/limits.ts';
 import { Listener } from '../../server/src/gateway/listener.ts';
 import { SILENT } from '../../server/src/gateway/log.ts';
 import { ServedModel } from '../../server/src/gateway/served-model.ts';
-import { CACHE, TINY_GPT2 } from '../support/server.ts';
+import { tinyGpt2Config } from '../support/served-model.ts';
 
 export interface LimitedServer {
   readonly url: string;
@@ -15,19 +15,8 @@ export interface LimitedServer {
 
 export async function startLimited(changed: Partial<Limits>): Promise<LimitedServer> {
   const limits = { ...DEFAULT_LIMITS, ...changed };
-  const { chunkBytes, savedBytes, intermediateBytes = DEFAULT_LIMITS.intermediateBytes } = limits;
-  const config = {
-    name: 'tiny-gpt2',
-    folder: TINY_GPT2,
-    cache: CACHE,
-    provider: 'cpu',
-    threads: 1,
-    chunkBytes,
-    savedBytes,
-    intermediateBytes,
-  } as const;
   const served = new ServedModel({
-    config,
+    config: tinyGpt2Config(limits),
     log: SILENT,
     queuedRuns: limits.queuedRuns,
     start: async () => {

@@ -2,7 +2,7 @@
  * A conversation in which messages are read as plain data, for the capabilities of PROTOCOL.md, section 6, whose messages
  * and fields the project's own tables may not have yet. Acknowledges by itself; puts values and chunks together.
  */
-import { decodeFrame, PayloadReader, type Value, type ValueRef } from '@tracewire/protocol';
+import { CAPABILITIES, decodeFrame, PayloadReader, type Value, type ValueRef } from '@tracewire/protocol';
 import type { CaseContext } from './cases.ts';
 import { brief, Mismatch, within } from './mismatch.ts';
 import { frame } from './pack.ts';
@@ -18,24 +18,12 @@ export interface Heard {
 }
 
 const TERMINAL: readonly unknown[] = ['completed', 'failed', 'cancelled'];
-const ALL = [
-  'resume',
-  'detach',
-  'invokes',
-  'batching',
-  'generation',
-  'batch_generation',
-  'sessions',
-  'blobs',
-  'functions',
-  'explain',
-];
 
 /** What a server announces to a client that knows everything. */
 export async function offeredBy(target: Target, timeoutMs: number): Promise<ReadonlySet<string>> {
   const peer = new PlainPeer(await target.connect(), timeoutMs, '');
   try {
-    const { capabilities } = await peer.hello(ALL);
+    const { capabilities } = await peer.hello(CAPABILITIES);
     return new Set(Array.isArray(capabilities) ? capabilities : []);
   } finally {
     peer.close();
