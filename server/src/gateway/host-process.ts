@@ -23,9 +23,13 @@ const MAIN = fileURLToPath(new URL('../host/main.js', import.meta.url));
 const MAX_LINE = 2000;
 /**
  * For the C library's allocator on Linux: blocks from 1 MiB on are given back to the system when they are freed. Left to
- * itself it keeps what a released session's weights took, and a host grows with each new cut.
+ * itself it keeps what a released session's weights took, and a host grows with each new cut. And large memory comes in huge
+ * pages where the system has them, for values are new memory each time, whose pages cost more than what is written to them.
  */
-const ALLOCATOR = { MALLOC_MMAP_THRESHOLD_: String(1024 * 1024) };
+const ALLOCATOR = {
+  MALLOC_MMAP_THRESHOLD_: String(1024 * 1024),
+  GLIBC_TUNABLES: 'glibc.malloc.hugetlb=1',
+};
 /** Between a closed socket and the exit that says why, or an exit and the end of what was sent before it. */
 const EXIT_GRACE_MS = 1000;
 
