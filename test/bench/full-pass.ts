@@ -2,7 +2,7 @@
 import type { LanguageModel } from '@tracewire/client';
 import type { Figure } from './figures.ts';
 import { interleave, medians } from './interleave.ts';
-import { lastLogits, REST, type Setting, someIds } from './setting.ts';
+import { lastLogits, REST, type Setting, someIds, someOfAllLogits } from './setting.ts';
 
 const AIMS = [
   { tokens: 128, local: 1.1, remote: 1.2 },
@@ -13,25 +13,31 @@ export async function benchFullPass(setting: Setting): Promise<Figure[]> {
   const figures: Figure[] = [];
   for (const { tokens, local, remote } of AIMS) {
     const ids = someIds(setting, tokens);
-    const pass = (model: LanguageModel) => () =>
+    const pass = (model: LanguageModel, logits: typeof lastLogits) => () =>
       model.trace(ids, (m) => [
         setting.description.blocks.map((block) => m.get(block).output[0].save()),
-        lastLogits(m),
+        logits(m),
       ]);
     const at = medians(
       await interleave(
-        { bare: () => setting.bare.run(ids), local: pass(setting.local), remote: pass(setting.remote) },
+        {
+          bare: () => setting.bare.run(ids),
+          local: pass(setting.local, someOfAllLogits),
+          remote: pass(setting.remote, someOfAllLogits),
+          last: pass(setting.local, lastLogits),
+        },
         setting.rounds,
         { rest: REST },
       ),
     );
     const bare = at('bare');
-    for (const [name, aim] of [
-      ['local', local],
-      ['remote', remote],
+    for (const [name, how, aim] of [
+      ['local', 'in process', local],
+      ['remote', 'over the WebSocket', remote],
+      ['last', 'in process, logits of the last position alone', undefined],
     ] as const) {
       figures.push({
-        name: `full pass, every block saved, ${tokens} tokens, ${name === 'local' ? 'in process' : 'over the WebSocket'}`,
+        name: `full pass, every block saved, ${tokens} tokens, ${how}`,
         measured: at(name) / bare,
         unit: '×',
         ...(aim === undefined ? {} : { aim }),

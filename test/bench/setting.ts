@@ -62,8 +62,11 @@ export function someIds({ description }: Setting, count: number): number[] {
   return Array.from({ length: count }, (_, index) => (index * 37 + 11) % size);
 }
 
-/** The last token's logits: whoever saves them has the whole pass run. */
+/** The last token's logits, as a trace mostly wants them: the pass goes to its end, where only this position is computed. */
 export const lastLogits = (m: Trace) => m.get('lm_head').output.slice(0, -1).save();
+
+/** One logit of each position: whoever saves them has all of the pass run, as the bare runtime does. */
+export const someOfAllLogits = (m: Trace) => m.get('lm_head').output.slice(0, null, 0).save();
 
 export const middleBlock = ({ description: { blocks } }: Setting): string =>
   blocks[blocks.length >> 1] ?? fail('The model has no blocks.');

@@ -1,7 +1,7 @@
 /** What a write costs: warm against the same pass without it, cold against the time that loading the model takes. */
 import type { Figure } from './figures.ts';
 import { interleave, median, medians } from './interleave.ts';
-import { insideOf, lastLogits, middleBlock, REST, type Setting, someIds } from './setting.ts';
+import { insideOf, middleBlock, REST, type Setting, someIds, someOfAllLogits } from './setting.ts';
 
 /** Blocks that the cold write is tried on. */
 const FRESH = 8;
@@ -17,7 +17,7 @@ async function warm(setting: Setting, tokens: number): Promise<Figure[]> {
   const at = medians(
     await interleave(
       {
-        plain: () => setting.local.trace(ids, (m) => lastLogits(m)),
+        plain: () => setting.local.trace(ids, (m) => someOfAllLogits(m)),
         block: writeAt(setting, ids, block),
         inside: writeAt(setting, ids, inside),
       },
@@ -60,12 +60,12 @@ async function cold(setting: Setting): Promise<Figure[]> {
   return figures;
 }
 
-/** Scales what a place gives; saves the last logits, so that the whole pass runs. */
+/** Scales what a place gives; saves some of all logits, so that the whole pass runs. */
 function writeAt({ local }: Setting, ids: readonly number[], place: string) {
   return () =>
     local.trace(ids, (m) => {
       const output = m.get(place).output[0];
       output.set(output.mul(0.5));
-      return lastLogits(m);
+      return someOfAllLogits(m);
     });
 }

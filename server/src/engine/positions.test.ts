@@ -55,6 +55,8 @@ const operator =
 const best: Take = (graph, value) =>
   graph.member(graph.operator('TopK', [value, graph.integers(4)], { axis: -1 }), 0);
 
+const squeezed: Take = (graph, value) => graph.operator('Squeeze', [value, graph.integers(0)]);
+
 const FAR = 2 ** 31 - 1;
 
 let watched: WatchedRuntime;
@@ -168,6 +170,7 @@ describe('tiny-gpt2', () => {
     ['softmax first', then(operator('Softmax', { axis: -1 }), index(-1)), [8]],
     ['argmax first', then(operator('ArgMax', { axis: -1, keepdims: 0 }), index(-1)), [8]],
     ['argmax first, its axis kept', then(operator('ArgMax', { axis: 2 }), slice(0, 2)), [0, 1]],
+    ['the batch squeezed', then(squeezed, index(-1, 0)), [8]],
     ['no position', slice(5, 5), [0]],
   ] as const)('computes what is looked at: %s', async (_, take, positions) => {
     const both = await bothWays('lm_head.output', take);

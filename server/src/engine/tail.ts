@@ -58,11 +58,14 @@ export function withoutIdleReshapes(
   types: ReadonlyMap<string, ValueType>,
   tail: Tail | undefined,
 ): ModelGraph {
-  if (!tail) return graph;
+  const isIdle = (node: NodeProto): boolean =>
+    tail?.values.has(node.output[0] ?? '') === true && isIdleReshape(node, types);
+  if (!graph.nodes.some(isIdle)) return graph;
   const node = graph.nodes.map((node): NodeProto => {
-    const idle = tail.values.has(node.output[0] ?? '') && isIdleReshape(node, types);
-    const { name, output } = node;
-    return idle ? { name, op_type: 'Identity', input: node.input.slice(0, 1), output, attribute: [] } : node;
+    const { name, input, output } = node;
+    return isIdle(node)
+      ? { name, op_type: 'Identity', input: input.slice(0, 1), output, attribute: [] }
+      : node;
   });
   // Fields that the file leaves out are the decoder's, on prototypes: copied by spreading they would be gone.
   const { ir_version, opset_import, functions = [], graph: whole } = graph.model;
@@ -93,8 +96,8 @@ class Finder {
   readonly #from: number;
   readonly #inputs = new Set<string>();
   readonly #values = new Set<string>();
-  /** What is made of weights alone, with its dims. */
-  readonly #constants = new Map<string, readonly number[]>();
+  /** Whether values are made of weights alone, as far as that was asked. */
+  readonly #constants = new Map<string, boolean>();
 
   constructor(graph: ModelGraph, types: ReadonlyMap<string, ValueType>, from: number) {
     this.#graph = graph;
@@ -103,18 +106,24 @@ class Finder {
   }
 
   find(): Tail | undefined {
-    for (const node of this.#graph.nodes.slice(this.#from)) {
-      if (activationsOf(this.#graph, node).every((value) => this.#constants.has(value)))
-        for (const value of node.output) this.#constant(value);
-      else if (this.#keepsApart(node)) this.#take(node);
-    }
+    for (const node of this.#graph.nodes.slice(this.#from)) if (this.#keepsApart(node)) this.#take(node);
     if (this.#values.size === 0) return undefined;
     return { from: this.#from, inputs: this.#inputs, values: this.#values };
   }
 
-  #constant(value: string): void {
+  /** The dims of what is made of weights alone. */
+  #constantDims(value: string): readonly number[] | undefined {
     const { dims } = this.#types.get(value) ?? {};
-    if (dims?.every((dim) => typeof dim === 'number')) this.#constants.set(value, dims);
+    if (!dims?.every((dim) => typeof dim === 'number')) return undefined;
+    const known =
+      this.#constants.get(value) ?? this.#isConstant(this.#graph.nodes[this.#graph.producer(value)]);
+    this.#constants.set(value, known);
+    return known ? dims : undefined;
+  }
+
+  #isConstant(node: NodeProto | undefined): boolean {
+    const taken = activationsOf(this.#graph, node);
+    return node !== undefined && taken.every((value) => this.#constantDims(value) !== undefined);
   }
 
   #keepsApart(node: NodeProto): boolean {
@@ -140,7 +149,7 @@ class Finder {
     if (value === '') return undefined;
     const tensor = this.#graph.initializers.get(value);
     if (tensor) return { positions: undefined, dims: dimsOf(tensor), integers: elementsOf(tensor) };
-    return { positions: this.#positions(value), dims: this.#constants.get(value) };
+    return { positions: this.#positions(value), dims: this.#constantDims(value) };
   }
 
   /** Of what was found to keep them apart, or comes from before. */
