@@ -12,7 +12,7 @@ import type { How } from './execute.ts';
 import { type Generating, toGenerating } from './generation.ts';
 import type { CallSite } from './location.ts';
 import type { ModelAccess } from './model-access.ts';
-import { ATTACH_OPTIONS, FOLLOW_OPTIONS, GENERATE_OPTIONS } from './model-options.ts';
+import { ATTACH_OPTIONS, FOLLOW_SESSION_OPTIONS, SESSION_OPTIONS } from './model-options.ts';
 import { type AnyResult, runGeneration, runSession, runTrace } from './model-runs.ts';
 import type { Session } from './session.ts';
 
@@ -55,7 +55,7 @@ export async function startSessionRun<T>(
   written: readonly unknown[],
   site: CallSite,
 ): Promise<DetachedRun<T>> {
-  const work = toFunction<T, Session>(written, GENERATE_OPTIONS, 'startSession');
+  const work = toFunction<T, Session>(written, SESSION_OPTIONS, 'startSession');
   const { result, execution } = await runSession(access, work, site, { detach: true });
   return detachedRun(result, execution);
 }
@@ -68,7 +68,7 @@ export async function attachSessionRun<T>(
   site: CallSite,
 ): Promise<DetachedRun<T>> {
   checkRunId(run);
-  const work = toFunction<T, Session>(rest, FOLLOW_OPTIONS, 'attachSession');
+  const work = toFunction<T, Session>(rest, FOLLOW_SESSION_OPTIONS, 'attachSession');
   const { result, execution } = await runSession(access, work, site, { follow: run });
   return detachedRun(result, execution);
 }

@@ -35,7 +35,13 @@ export interface GenerateOptions extends WhereOptions, ExecuteOptions, Generatio
 export interface ValidateOptions extends WhereOptions, Partial<GenerationOptions> {}
 
 /** Options of a session; a token says of which trace it is. */
-export interface SessionOptions extends WhereOptions, ExecuteOptions {}
+export interface SessionOptions extends WhereOptions, ExecuteOptions {
+  /**
+   * Whether its traces run as the prompts of one pass, which is faster where each is short. A value then goes only to a later place
+   * of the model, there is one report, and a write that fails ends all of them. False if left out.
+   */
+  readonly batch?: boolean | undefined;
+}
 
 /** Options for following a run that was started elsewhere with options `O`. */
 export type AttachOptions<O = TraceOptions> = Omit<O, 'deadlineMs' | 'batching'>;
@@ -64,3 +70,5 @@ export const MAP_OPTIONS = {
 export const VALIDATE_OPTIONS = { ...WHERE_OPTIONS, ...GENERATION_OPTIONS };
 export const FOLLOW_OPTIONS = { ...ATTACH_OPTIONS, onToken: A_FUNCTION };
 export const GENERATE_OPTIONS = { ...TRACE_OPTIONS, onToken: A_FUNCTION };
+export const SESSION_OPTIONS = { ...GENERATE_OPTIONS, batch: A_BOOLEAN };
+export const FOLLOW_SESSION_OPTIONS = { ...FOLLOW_OPTIONS, batch: A_BOOLEAN };

@@ -55,14 +55,17 @@ export async function runTrace<T>(
   return { ...recorded, execution };
 }
 
-/** The same for a session. */
+/** The same for a session; as the prompts of one pass, it is one trace. */
 export async function runSession<T>(
   access: ModelAccess,
-  { options, fn }: { readonly options: SessionOptions; readonly fn: (s: Session) => T },
+  work: { readonly options: SessionOptions; readonly fn: (s: Session) => T },
   site: CallSite,
   how: How = {},
 ): Promise<{ readonly result: T; readonly execution: Execution }> {
+  const { fn } = work;
+  const { batch = false, ...options } = work.options;
   const { link, tree, writing } = await openFor(access, options, how);
+  if (batch) return runTrace(access, { prompts: 'invokes', options, fn: writing.inOnePass(fn) }, site, how);
   const { welcome } = link.conversation;
   const limits = how.follow === undefined ? welcome.limits : undefined;
   const { result, traces } = writing.recordSession(tree, site, fn, limits);

@@ -23,7 +23,6 @@ import { ModelAccess } from './model-access.ts';
 import { attachRun, attachSessionRun, startRun, startSessionRun } from './model-detached.ts';
 import {
   type AttachOptions,
-  GENERATE_OPTIONS,
   type GenerateOptions,
   type LanguageModelOptions,
   MAP_OPTIONS,
@@ -31,6 +30,7 @@ import {
   MODEL_OPTIONS,
   PRINT_OPTIONS,
   type PrintOptions,
+  SESSION_OPTIONS,
   type SessionOptions,
   type TraceOptions,
   VALIDATE_OPTIONS,
@@ -148,13 +148,14 @@ export class LanguageModel<const M extends string | object = AnyModel> {
   /**
    * Writes several traces down by calling `fn` once, runs them in order in one run, and resolves to what `fn` returned.
    * What one trace made later ones may use, saved or not; it stays on the server. A trace that fails takes down only what
-   * needs it: then its values throw when they are read, and the promise rejects only if all traces failed.
+   * needs it: then its values throw when they are read, and the promise rejects only if all traces failed. With `batch: true` they
+   * are the prompts of one pass.
    */
   session<T>(fn: (s: Session) => T): Promise<T>;
   session<T>(options: SessionOptions, fn: (s: Session) => T): Promise<T>;
   session<T>(...written: readonly unknown[]): Promise<T> {
     return fromCall(async (site) => {
-      const work = toFunction<T, Session>(written, GENERATE_OPTIONS, 'session');
+      const work = toFunction<T, Session>(written, SESSION_OPTIONS, 'session');
       const { result, execution } = await runSession(this.#access, work, site);
       await execution.done;
       return result;

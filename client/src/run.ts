@@ -313,10 +313,11 @@ export class Run {
     }
   }
 
-  /** A followed run that saves nothing tells only here whether it generates. */
+  /** A run that saves nothing tells only here whether it generates. */
   #checkKind({ generated }: Report, generates: boolean): void {
-    if (this.#followed && (generated !== undefined) !== generates)
-      this.#unawaited('', generates ? IS.pass : IS.generation);
+    if ((generated !== undefined) === generates) return;
+    const what = generates ? 'doesn’t say how it ended' : 'is one of a generation';
+    this.#unawaited(`the run is completed, and its report ${what}`, generates ? IS.pass : IS.generation);
   }
 
   /** The server's fault, unless it runs another trace than this one. */

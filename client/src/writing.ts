@@ -10,6 +10,7 @@ export { toData } from './edit-stored.ts';
 export { explain, mustOfferExplain } from './explain.ts';
 export { hash, sha256Of } from './function-reading.ts';
 export { mustGenerate } from './must-generate.ts';
+export { inOnePass } from './one-pass.ts';
 export { printModel } from './print-model.ts';
 export { record } from './record.ts';
 export { scan } from './scan.ts';

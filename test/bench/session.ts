@@ -1,7 +1,7 @@
 /**
  * `npm run bench:session`: a patching sweep (a clean run, then for each block a run of the other prompt patched there), as one
- * trace a request, as one session, and as invokes of one pass. Requests, parts of the model that ran, and time, measured
- * in turn; the results are compared. `--model FOLDER` for another model than tiny-gpt2, `--tokens`, `--rounds`.
+ * trace a request, as one session of which nothing is common (each run's prompt begins with another token), as one session, and as
+ * one session in one pass. Requests, parts of the model that ran, and time, measured in turn; the results are compared. `--model FOLDER` for another model than tiny-gpt2, `--tokens`, `--rounds`.
  */
 import { cpus } from 'node:os';
 import path from 'node:path';
@@ -27,6 +27,9 @@ const [clean, other] = [idsFrom(11), idsFrom(23)];
 const server = await startServer('--model', values.model);
 const model = new LanguageModel(path.basename(values.model), { url: server.url });
 const { blocks } = await model.describe();
+
+/** Its results are others. */
+const UNLIKE = 'one session, nothing common';
 
 interface Swept {
   readonly logits: readonly number[][];
@@ -69,14 +72,15 @@ async function oneByOne(): Promise<Swept> {
   return swept(logits, reports, blocks.length + 1);
 }
 
-async function inSession(): Promise<Swept> {
-  const { logits, reports } = await model.session((s) => {
+/** `promptOf`: of the run patched at the k-th block. */
+async function inSession(promptOf: (k: number) => readonly number[], batch = false): Promise<Swept> {
+  const { logits, reports } = await model.session({ batch }, (s) => {
     const first = s.trace(clean, (m) => ({
       hidden: blocks.map((block) => hiddenOf(m, block).slice(null, -1)),
       report: m.report(),
     }));
     const runs = blocks.map((block, k) =>
-      s.trace(other, (m) => {
+      s.trace(promptOf(k), (m) => {
         const hidden = first.hidden[k];
         if (hidden) hiddenOf(m, block).slice(null, -1).set(hidden);
         return { last: lastOf(m), report: m.report() };
@@ -84,28 +88,19 @@ async function inSession(): Promise<Swept> {
     );
     return {
       logits: runs.map(({ last }) => last),
-      reports: [first.report, ...runs.map(({ report }) => report)],
+      // In one pass there is one report.
+      reports: batch ? [first.report] : [first.report, ...runs.map(({ report }) => report)],
     };
   });
   return swept(logits, reports, 1);
 }
 
-async function asInvokes(): Promise<Swept> {
-  const { logits, report } = await model.trace((t) => {
-    const hidden = t.invoke(clean, (m) => blocks.map((block) => hiddenOf(m, block).slice(null, -1)));
-    const logits = blocks.map((block, k) =>
-      t.invoke(other, (m) => {
-        const donor = hidden[k];
-        if (donor) hiddenOf(m, block).slice(null, -1).set(donor);
-        return lastOf(m);
-      }),
-    );
-    return { logits, report: t.report() };
-  });
-  return swept(logits, [report], 1);
-}
-
-const WAYS = { 'one trace a request': oneByOne, 'one session': inSession, 'invokes of one pass': asInvokes };
+const WAYS = {
+  'one trace a request': oneByOne,
+  [UNLIKE]: () => inSession((k) => [k, ...other.slice(1)]),
+  'one session': () => inSession(() => other),
+  'one session, batch: true': () => inSession(() => other, true),
+};
 const results = new Map<string, Swept>();
 for (const [name, way] of Object.entries(WAYS)) results.set(name, await way());
 const wanted = results.get('one trace a request')?.logits ?? [];
@@ -119,14 +114,18 @@ const medianOf = medians(timings);
 /** The largest difference, of the largest number. */
 function farthest({ logits }: Swept): number {
   const [a, b] = [wanted.flat(), logits.flat()];
-  const most = Math.max(...a.map(Math.abs));
-  return Math.max(...a.map((number, index) => Math.abs(number - (b[index] ?? Number.NaN)))) / most;
+  let [most, difference] = [0, 0];
+  for (const [index, number] of a.entries()) {
+    most = Math.max(most, Math.abs(number));
+    difference = Math.max(difference, Math.abs(number - (b[index] ?? Number.NaN)));
+  }
+  return difference / most;
 }
 
 console.log(`${values.model}, ${cpus().length} cores (${cpus()[0]?.model.trim()}), Node ${process.version}`);
 console.log(`a sweep over ${blocks.length} blocks, ${tokens} tokens; ${rounds} rounds in turn\n`);
 console.log(
-  '                        requests   parts run   median ms   ÷ one by one   farthest from one by one',
+  '                            requests   parts run   median ms   ÷ one by one   farthest from one by one',
 );
 const base = medianOf('one trace a request');
 for (const [name, result] of results) {
@@ -136,9 +135,9 @@ for (const [name, result] of results) {
     String(segments).padStart(12),
     medianOf(name).toFixed(1).padStart(12),
     (medianOf(name) / base).toFixed(2).padStart(15),
-    farthest(result).toExponential(1).padStart(27),
+    (name === UNLIKE ? 'other prompts' : farthest(result).toExponential(1)).padStart(27),
   ];
-  console.log(name.padEnd(24) + columns.join(''));
+  console.log(name.padEnd(28) + columns.join(''));
 }
 await model.close();
 await server.stop();

@@ -2,7 +2,17 @@
  * The conformance suite's traces with our client, in Node or in a browser: runs the named one and gives the lines to
  * print (docs/CONFORMANCE.md). The client comes as an argument, for a page loads it in its own way.
  */
-import type { LanguageModel, LogEvent, Saved, SavedValue, Session, Tensor, Trace } from '@tracewire/client';
+import type {
+  GeneratedToken,
+  LanguageModel,
+  LogEvent,
+  Saved,
+  SavedValue,
+  Session,
+  StepTrace,
+  Tensor,
+  Trace,
+} from '@tracewire/client';
 
 type Client = typeof import('@tracewire/client');
 
@@ -28,6 +38,12 @@ function session(s: Session): Record<string, Saved<SavedValue>> {
   }));
   return { 'h.0': first.h0, a: first.a, ...second };
 }
+
+/** What a generation saves: a module in each step, and another in a step that may never come. */
+const generation = (m: StepTrace) => ({
+  'h.0': m.all().get('h.0').output.save(),
+  late: m.iter(3).get('h.1').output.save(),
+});
 
 /** The saves of each trace, by the names under which they are printed. */
 const TRACES: Readonly<
@@ -66,7 +82,23 @@ export async function linesOf(client: Client, url: string, name: string): Promis
   };
   const model = new client.LanguageModel('demo', { url });
   const logs: LogEvent[] = [];
+  const generated = async (): Promise<object[]> => {
+    const generating = model.generate([0, 1], { maxNewTokens: 5 }, generation);
+    const tokens: GeneratedToken[] = [];
+    for await (const token of generating) tokens.push(token);
+    const { saved, end, steps } = await generating;
+    const values = [...saved['h.0'].steps].map(async ([step, each]) => ({
+      step,
+      ...(await outcome('h.0', each)),
+    }));
+    return [
+      ...tokens.map(({ id, step, text }) => ({ token: id, step, text })),
+      ...(await Promise.all([...values, outcome('late', saved.late)])),
+      { end, steps },
+    ];
+  };
   try {
+    if (name === 'generation') return await generated();
     const trace = TRACES[name];
     if (!trace && name !== 'session') throw new Error(`There is no trace ${name}.`);
     const saves = trace

@@ -403,6 +403,23 @@ const SESSIONS: readonly Row[] = [
   ],
 ];
 
+const GENERATION: readonly Row[] = [
+  [
+    'takes tokens in any order',
+    ['client-broken-generation-token-order', 'client-broken-generation-token-twice'],
+    'client/src/run.ts',
+    'if (before !== step)',
+    'if (before < 0)',
+  ],
+  [
+    'takes a generation’s end without its reason',
+    'client-broken-generation-no-generated',
+    'client/src/run.ts',
+    'if ((generated !== undefined) === generates) return;',
+    'if (generated === undefined || generates) return;',
+  ],
+];
+
 export const WRONG_CLIENTS: readonly WrongClient[] = [
   ...FRAMES,
   ...VALUES,
@@ -412,4 +429,5 @@ export const WRONG_CLIENTS: readonly WrongClient[] = [
   ...RESUME,
   ...BLOBS,
   ...SESSIONS,
+  ...GENERATION,
 ].map(([wrong, caughtBy, file, from, to]) => ({ wrong, caughtBy: [caughtBy].flat(), file, from, to }));

@@ -7,7 +7,15 @@ import type { Script, ScriptedConnection } from './scripted-connection.ts';
 import type { ScriptedRun } from './scripted-run.ts';
 
 /** The traces that a client program must know (docs/CONFORMANCE.md). */
-export type TraceName = 'tutorial' | 'one' | 'tuple' | 'constants' | 'log' | 'function' | 'session';
+export type TraceName =
+  | 'tutorial'
+  | 'one'
+  | 'tuple'
+  | 'constants'
+  | 'log'
+  | 'function'
+  | 'session'
+  | 'generation';
 
 /** What the program must print: these lines in any order; or some error, whatever its code. */
 export type Prints =

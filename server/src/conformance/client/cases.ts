@@ -6,6 +6,7 @@ import type { ClientCase } from './case.ts';
 import { BLOBS } from './cases/blobs.ts';
 import { CONVERSATION } from './cases/conversation.ts';
 import { FRAMES } from './cases/frames.ts';
+import { GENERATION } from './cases/generation.ts';
 import { MESSAGES } from './cases/messages.ts';
 import { RESUME } from './cases/resume.ts';
 import { RUNS } from './cases/runs.ts';
@@ -23,4 +24,5 @@ export const CLIENT_CASES: readonly ClientCase[] = [
   ...RESUME,
   ...BLOBS,
   ...SESSIONS,
+  ...GENERATION,
 ];

@@ -34,6 +34,7 @@ export const DESCRIPTION: ModelDescription = {
   opset: 21,
   contextLength: 1024,
   vocabularySize: 16,
+  endOfText: [7],
   blocks: ['h.0', 'h.1'],
   modules: [
     {

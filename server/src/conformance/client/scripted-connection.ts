@@ -259,6 +259,8 @@ export class ScriptedConnection {
     if (known) return this.#again(known, message);
     if (message.traces && !this.#agreed('sessions'))
       this.faults.push('a run of several traces without the capability');
+    if (message.options?.generate && !this.#agreed('generation'))
+      this.faults.push('options.generate without the capability');
     const checked = checkTraces(tracesOf(message), INDEX, {
       function: (sha256) => this.blobs.function(sha256) ?? PRETENDED,
     });

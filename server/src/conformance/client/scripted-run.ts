@@ -34,9 +34,10 @@ interface Sent {
   readonly at: number;
 }
 
-/** Of which trace of a session a message is; nothing in a run of one. */
+/** Of which trace of a session a message is, and of which step of a generation; nothing in a run of one pass. */
 export interface Within {
   readonly trace?: number;
+  readonly step?: number;
 }
 
 export class ScriptedRun {
