@@ -78,11 +78,13 @@ function accessMessage(body: ErrorBody): string {
 function atCall(thrown: unknown, site: CallSite): unknown {
   // What reading a value throws has the value's line.
   if (!(thrown instanceof TracewireError) || thrown instanceof ValueNotSetError) return thrown;
+  // A console would print the same error twice; what it came of stays.
+  const options = 'cause' in thrown ? { cause: thrown.cause } : {};
   if (!(thrown instanceof TraceError))
-    return new TraceError([{ body: thrown.body, location: site.location }], { cause: thrown });
+    return new TraceError([{ body: thrown.body, location: site.location }], options);
   const [first, ...rest] = thrown.errors.map(({ body, location = site.location }) => ({ body, location }));
   if (!first || thrown.errors.every(({ location }) => location)) return thrown;
-  return new TraceError([first, ...rest], 'cause' in thrown ? { cause: thrown.cause } : {});
+  return new TraceError([first, ...rest], options);
 }
 
 /** Does what a method was called for; `site` is the line that called it, where errors without one belong. */

@@ -248,8 +248,8 @@ export class Filler implements RunListener {
   }
 
   #aborted(): TraceError {
-    const cause = cancelled(this.#options.signal?.reason);
-    return new TraceError([{ body: cause.body, location: this.#site.location }], { cause });
+    const { body, cause } = cancelled(this.#options.signal?.reason);
+    return new TraceError([{ body, location: this.#site.location }], { cause });
   }
 
   #traceError(errors: readonly ErrorBody[]): TraceError {

@@ -254,9 +254,10 @@ test('an abort rejects at once, sends a cancel, and the connection goes on', asy
   });
   const run = await server.nextRun();
   run.status('running');
-  controller.abort(new Error('enough'));
+  const enough = new Error('enough');
+  controller.abort(enough);
   const error = await reason(promise);
-  expect(error.code).toBe('cancelled');
+  expect([error.code, error.cause]).toEqual(['cancelled', enough]);
   expect((await server.next('cancel')).message.run).toBe(run.id);
   expect(saved?.error?.code).toBe('cancelled');
   // What was on its way still comes, and harms nothing.
