@@ -83,6 +83,24 @@ describe('on a phone', () => {
     }
     await close();
   });
+
+  it('what is chosen brings its experiment into view, which stands below', async () => {
+    const { page, close } = await openExplorer(browser, server.url, {
+      viewport: { width: 360, height: 740 },
+      hasTouch: true,
+      isMobile: true,
+    });
+    await grid(page, 'Logit lens').waitFor();
+    await cellAt(grid(page, 'Logit lens'), 1, 1).tap();
+    await expect
+      .poll(() =>
+        page
+          .locator('.experiment h2')
+          .evaluate((title) => title.getBoundingClientRect().bottom <= window.innerHeight),
+      )
+      .toBe(true);
+    await close();
+  });
 });
 
 describe('by keyboard alone', () => {

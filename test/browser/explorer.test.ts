@@ -184,9 +184,18 @@ describe('the other views', () => {
       [5, 2],
       [6, 6],
     ] as const) {
-      const label = await cellAt(table, from, to).getAttribute('aria-label');
-      expect(label).toContain(`: ${percentOf(Number(probabilities.value.at(0, 2, from, to)))}`);
+      const [share, first] = [to, 0].map((at) => Number(probabilities.value.at(0, 2, from, at)));
+      const said = (of: number): string => (of >= 0.005 ? `${(of * 100).toFixed(0)}%` : percentOf(of));
+      const cell = cellAt(table, from, to);
+      expect(await cell.getAttribute('aria-label')).toContain(`: ${said(share ?? 0)}`);
+      await page.getByLabel('Without the first token').check();
+      const rest = to === 0 ? 'left out' : said((share ?? 0) / (1 - (first ?? 0)));
+      expect(await cell.getAttribute('aria-label')).toContain(`: ${rest}`);
+      await page.getByLabel('Without the first token').uncheck();
     }
+    // What a token can't look at has no colour, and no number.
+    const future = cellAt(table, 2, 5);
+    expect([await future.getAttribute('class'), await future.innerText()]).toEqual(['blank', '']);
     await cellAt(table, 6, 0).click();
     expect((await distribution(page)).size).toBeGreaterThan(7);
     const program = await copyCode(page, 'the experiment');

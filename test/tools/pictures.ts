@@ -49,6 +49,7 @@ async function attention(page: Page): Promise<void> {
   await lens(page);
   await page.getByRole('tab', { name: 'Attention' }).click();
   await page.getByRole('button', { name: 'Head 5' }).click({ timeout: SLOW_MS });
+  await page.getByLabel('Without the first token').check();
   await cellAt(grid(page, /head 5$/), 8, 3).click();
   await ended(page, 'Cut');
 }
@@ -82,7 +83,11 @@ async function take(
   const { page, close } = await openExplorer(browser, url, { colorScheme, viewport });
   await prepare(page);
   const file = path.join(FOLDER, `${name}.png`);
-  await page.screenshot({ path: file, animations: 'disabled', fullPage: name === 'explorer-lens' });
+  await page.screenshot({
+    path: file,
+    animations: 'disabled',
+    fullPage: name === 'explorer-lens' || name === 'explorer-dark',
+  });
   await close();
   console.log(path.relative(ROOT, file));
 }

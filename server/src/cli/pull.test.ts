@@ -206,6 +206,25 @@ it('sends a token to the hub, where there is one', async () => {
   );
 });
 
+const hasTerminal = spawnSync('script', ['--version']).status === 0;
+
+it.runIf(hasTerminal)('shows at a terminal how much of what has come, and takes the line away', async () => {
+  const command = [process.execPath, MAIN, 'pull', 'owner/model'].map((word) => `'${word}'`).join(' ');
+  const child = spawn('script', ['-qec', command, '/dev/null'], {
+    cwd: folder,
+    env: { ...process.env, XDG_CACHE_HOME: folder, HF_ENDPOINT: hub.address, HF_TOKEN: '' },
+    stdio: ['ignore', 'pipe', 'inherit'],
+  });
+  let shown = '';
+  child.stdout.on('data', (text) => {
+    shown += text;
+  });
+  expect(await new Promise<number | null>((resolve) => child.once('close', resolve))).toBe(0);
+  const lines = shown.split('\r\u001b[K');
+  expect(lines[1]).toMatch(/^\d+\.\d of \d+\.\d MB {2}\S+$/);
+  expect(lines.at(-1)).toMatch(/^owner\/model: \d+ files, \d+\.\d MB, now in /);
+});
+
 /** Whether this user may mount a small file system. */
 function mayMount(): boolean {
   const at = mkdtempSync(join(tmpdir(), 'tracewire-mount-'));

@@ -1,6 +1,6 @@
 /** Change the model at the chosen place and see what becomes of the next token. */
 import type { ComponentChildren, JSX } from 'preact';
-import { useEffect, useState } from 'preact/hooks';
+import { useEffect, useRef, useState } from 'preact/hooks';
 import { type Context, keyOf, programIn } from '../context.ts';
 import { type Fault, faultOf } from '../faults.ts';
 import { Code } from '../parts/code.tsx';
@@ -37,7 +37,7 @@ export function Experiment({
   const place = target.kind === 'place' ? target : undefined;
   const length = donor.tokens?.length;
   return (
-    <Frame title={titleOf(context, target)}>
+    <Frame title={titleOf(context, target)} target={target}>
       {place && (
         <PlaceForm
           context={context}
@@ -59,13 +59,21 @@ export function Experiment({
 
 function Frame({
   title,
+  target,
   children,
 }: {
   readonly title: string;
+  readonly target?: Target;
   readonly children: ComponentChildren;
 }): JSX.Element {
+  const section = useRef<HTMLElement>(null);
+  // Where it stands below the view, what was chosen there would seem to do nothing.
+  useEffect(() => {
+    const { matches: isBelow } = matchMedia('(max-width: 1180px)');
+    if (target && isBelow) section.current?.scrollIntoView({ block: 'nearest' });
+  }, [target]);
   return (
-    <section class="experiment" aria-labelledby="experiment-title">
+    <section ref={section} class="experiment" aria-labelledby="experiment-title">
       <h2 id="experiment-title">{title}</h2>
       {children}
     </section>

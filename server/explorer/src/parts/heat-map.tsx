@@ -11,6 +11,8 @@ export interface HeatCell {
   readonly level: number;
   /** The whole of it in words. */
   readonly label: string;
+  /** Nothing can be there: it has no colour. */
+  readonly blank?: boolean;
 }
 
 export interface Spot {
@@ -27,15 +29,15 @@ export interface HeatMapProps {
   cell(row: number, column: number): HeatCell;
   /** The cell that an experiment is about. */
   readonly chosen?: Spot | undefined;
-  /** Square cells without text. */
-  readonly bare?: boolean;
+  /** Narrow cells, for numbers of two digits. */
+  readonly narrow?: boolean;
   /** A cell is under the pointer or has the focus. */
   onPoint?(spot: Spot): void;
   onChoose?(spot: Spot): void;
 }
 
 export function HeatMap(props: HeatMapProps): JSX.Element {
-  const { label, corner, rows, columns, chosen, bare, onPoint, onChoose } = props;
+  const { label, corner, rows, columns, chosen, narrow, onPoint, onChoose } = props;
   const table = useRef<HTMLTableElement>(null);
   const [wanted, setFocus] = useState<Spot>({ row: rows.length - 1, column: columns.length - 1 });
   const focus = {
@@ -67,7 +69,7 @@ export function HeatMap(props: HeatMapProps): JSX.Element {
     <div class="scroll">
       <table
         ref={table}
-        class={bare ? 'heat bare' : 'heat'}
+        class={narrow ? 'heat narrow' : 'heat'}
         // biome-ignore lint/a11y/noNoninteractiveElementToInteractiveRole: a grid is a table whose cells take the focus.
         role="grid"
         aria-label={label}
@@ -105,12 +107,12 @@ export function HeatMap(props: HeatMapProps): JSX.Element {
                 <span>{row}</span>
               </th>
               {columns.map((_, c) => {
-                const { text, level, label } = props.cell(r, c);
+                const { text, level, label, blank } = props.cell(r, c);
                 const isChosen = chosen?.row === r && chosen.column === c;
                 return (
                   <td
                     key={c}
-                    class={`h${level}`}
+                    class={blank ? 'blank' : `h${level}`}
                     // biome-ignore lint/a11y/noNoninteractiveElementToInteractiveRole: a grid's cell takes the focus.
                     role="gridcell"
                     tabIndex={focus.row === r && focus.column === c ? 0 : -1}
@@ -119,7 +121,7 @@ export function HeatMap(props: HeatMapProps): JSX.Element {
                     data-row={r}
                     data-column={c}
                   >
-                    <span>{bare ? '' : text}</span>
+                    <span>{text}</span>
                   </td>
                 );
               })}

@@ -68,6 +68,7 @@ function Block(props: Props & { readonly block: number; readonly path: string })
   const { context, chosen, onChoose, block, path } = props;
   const { model, prompt, runs, span } = context;
   const [head, setHead] = useState(0);
+  const [withFirst, setWithFirst] = useState(true);
   const at = { prompt: prompt.text, first: span.first, end: span.end, attention: path };
   const { outcome, again, cancel } = useRun(keyOf(context, 'attention', block, span), () => {
     const run = runs.start(model.client, `Attention of block ${block}`, (traced) =>
@@ -76,15 +77,25 @@ function Block(props: Props & { readonly block: number; readonly path: string })
     return { ...run, result: run.result.then((patterns) => patterns.value.toArray() as Patterns) };
   });
   const pointed = useMemo(() => new Store<Spot | undefined>(undefined), [head]);
+  const patterns = outcome.at !== 'done' ? [] : withFirst ? outcome.value : outcome.value.map(withoutFirst);
   return (
     <>
       {outcome.at === 'running' && <RunWaiting runs={runs} id={outcome.id} cancel={cancel} />}
       {outcome.at === 'failed' && <FaultNotice fault={outcome.fault} again={again} />}
       {outcome.at === 'done' && (
         <>
+          {/* Many heads rest on the first token when they have nothing to do, and all look alike then. */}
+          <label class="inline">
+            <input
+              type="checkbox"
+              checked={!withFirst}
+              onChange={(event) => setWithFirst(!event.currentTarget.checked)}
+            />
+            Without the first token: the rest as shares of what is left
+          </label>
           <fieldset class="heads">
             <legend class="unseen">Heads</legend>
-            {outcome.value.map((pattern, index) => (
+            {patterns.map((pattern, index) => (
               <button
                 type="button"
                 key={index}
@@ -104,21 +115,26 @@ function Block(props: Props & { readonly block: number; readonly path: string })
               Silence this head
             </button>
           </div>
-          <AttentionReadout pattern={outcome.value[head] ?? []} context={context} pointed={pointed} />
+          <AttentionReadout pattern={patterns[head] ?? []} {...{ context, pointed, withFirst }} />
           <HeatMap
             label={`Attention of block ${block}, head ${head}`}
             corner="from ↓ to →"
-            bare
+            narrow
             rows={rowsOf(context)}
             columns={columnsOf(context)}
-            cell={(row, column) => cellOf(outcome.value[head] ?? [], context, { row, column })}
+            cell={(row, column) =>
+              cellOf(outcome.value[head] ?? [], patterns[head] ?? [], context, { row, column })
+            }
             chosen={chosen?.block === block && chosen.head === head ? chosen.spot : undefined}
             onPoint={(spot) => pointed.set(spot)}
             onChoose={(spot) => {
               if ((outcome.value[head]?.[spot.row]?.[spot.column] ?? 0) > 0) onChoose({ block, head, spot });
             }}
           />
-          <Legend from="0%" to="100% of the attention" />
+          <Legend
+            from="0%"
+            to={withFirst ? '100% of the attention' : '100% of what the first token leaves'}
+          />
         </>
       )}
       <Code of="attention" program={programIn(context, { source, at, paths: ['attention'] })} />
@@ -131,18 +147,37 @@ function rowsOf(context: Context): string[] {
   return columnsOf(context).map((token, index) => `${context.span.first + index} ${token}`);
 }
 
-function cellOf(pattern: readonly (readonly number[])[], { prompt, span }: Context, { row, column }: Spot) {
+/** What is left where the first of the tokens shown is left out, as shares of it. */
+function withoutFirst(pattern: readonly (readonly number[])[]): readonly (readonly number[])[] {
+  return pattern.map(([first = 0, ...rest]) => {
+    const left = 1 - first;
+    return [0, ...rest.map((share) => (left > 0 ? share / left : 0))];
+  });
+}
+
+/** Numbers are per cent of `pattern`; what a token can’t look at, or what is left out of `whole`, has no colour. */
+function cellOf(
+  whole: readonly (readonly number[])[],
+  pattern: readonly (readonly number[])[],
+  { prompt, span }: Context,
+  { row, column }: Spot,
+) {
   const share = pattern[row]?.[column] ?? 0;
+  const isLeftOut = share === 0 && (whole[row]?.[column] ?? 0) > 0;
+  const text = share >= 0.005 ? (share * 100).toFixed(0) : '';
   const [from, to] = [row, column].map((index) => spoken(prompt.tokens[span.first + index] ?? ''));
-  return { text: '', level: levelOf(share), label: `${from} at ${to}: ${percent(share)}` };
+  // What is seen is in what is said.
+  const said = isLeftOut ? 'left out' : text === '' ? percent(share) : `${text}%`;
+  return { text, level: levelOf(share), label: `${from} at ${to}: ${said}`, blank: share === 0 };
 }
 
 function AttentionReadout(props: {
   readonly pattern: readonly (readonly number[])[];
   readonly context: Context;
   readonly pointed: Store<Spot | undefined>;
+  readonly withFirst: boolean;
 }): JSX.Element {
-  const { pattern, context, pointed } = props;
+  const { pattern, context, pointed, withFirst } = props;
   const spot = useStore(pointed);
   if (!spot) return <Readout reading={undefined} hint="Point at a cell to see where its token looks most." />;
   const { prompt, span } = context;
@@ -153,8 +188,9 @@ function AttentionReadout(props: {
     .slice(0, 4);
   const [from, to] = [spot.row, spot.column].map((index) => visible(prompt.tokens[span.first + index] ?? ''));
   const isBlind = (shares[spot.column] ?? 0) === 0;
+  const title = isBlind ? `${from} can’t look at ${to}; it looks at` : `${from} looks at`;
   const reading = {
-    title: isBlind ? `${from} can’t look at ${to}; it looks at` : `${from} looks at`,
+    title: !withFirst && spot.column === 0 ? `${from}, with ${to} left out, looks at` : title,
     entries: most.map(({ share, index }) => ({
       name: visible(prompt.tokens[span.first + index] ?? ''),
       value: percent(share),
