@@ -1,6 +1,5 @@
 /** One model, ready to run graphs: intake, tokenizer, base segments, and one run at a time. */
 import {
-  batchFault,
   checkGraph,
   checkTraces,
   type ErrorBody,
@@ -9,7 +8,6 @@ import {
   type Graph,
   GraphChecker,
   generateFaults,
-  type Input,
   lengthFault,
   type ModelDescription,
   ModelIndex,
@@ -20,19 +18,18 @@ import {
   TracewireError,
   toErrorBody,
 } from '@tracewire/protocol';
+import { BatchPadding } from './batch-padding.ts';
 import { expandTraces, type FunctionOf } from './calls.ts';
 import { execute } from './execute.ts';
 import { explainPlan } from './explain.ts';
-import { type Padded, sizesOf } from './feeds.ts';
 import { type Generation, type GenerationResult, generateTokens, neverBegan } from './generate.ts';
-import { findPadding, rowsFault } from './generation-rows.ts';
 import { findUnsupported } from './intake/kernels.ts';
 import { type OnProgress, prepareModel } from './intake/prepare.ts';
 import { assembleModel, type Model } from './model.ts';
 import { OperationRunner } from './operation-runner.ts';
 import type { RunListener, RunOutcome } from './outcomes.ts';
+import { PassInputs } from './pass-input.ts';
 import { type Plan, planRun } from './plan.ts';
-import { padRows, sizesTogether } from './rows.ts';
 import { onnxRuntime } from './runtime/ort.ts';
 import type { Runtime, RuntimeOptions } from './runtime/runtime.ts';
 import type { SegmentSpec } from './segment.ts';
@@ -89,8 +86,8 @@ export class Engine {
   readonly #segments: SegmentCache;
   readonly #operations: OperationRunner;
   readonly #limits: EngineOptions;
-  /** Learned when several prompts are generated from first. */
-  #padded: Promise<Padded | undefined> | undefined;
+  readonly #inputs: PassInputs;
+  readonly #padding: BatchPadding;
 
   private constructor(model: Model, tokenizer: Tokenizer, runtime: Runtime, limits: EngineOptions) {
     this.#model = model;
@@ -98,6 +95,8 @@ export class Engine {
     this.#index = new ModelIndex(model.description);
     this.#segments = new SegmentCache(model.graph, model.types, runtime, segmentBudget(model));
     this.#operations = new OperationRunner(model, runtime);
+    this.#inputs = new PassInputs(model, tokenizer, limits.batchTokens);
+    this.#padding = new BatchPadding(model, this.#segments);
     this.#limits = limits;
   }
 
@@ -223,9 +222,8 @@ export class Engine {
       });
       const [fault] = errors;
       if (fault) return { apart: fault };
-      const rows = graph.invokes.map(({ input }) => this.#idsOf(input, new Map()));
-      const lengths = rows.map((row) => row.length);
-      this.#checkTogether(lengths);
+      const input = this.#input({ graph, feeds: [] });
+      const { lengths } = input;
       const looking = { constants, lengths };
       const plan = planRun(graph, this.#model, Math.max(...lengths), { apart: true, looking });
       const { ran, error, cancelled } = await execute({
@@ -240,8 +238,7 @@ export class Engine {
         savedBytes: this.#limits.savedBytes,
         intermediateBytes: this.#limits.intermediateBytes,
         plan,
-        lengths,
-        feeds: this.#model.feeds.make(padRows(rows), sizesTogether(lengths)),
+        ...input,
       });
       if (error || cancelled) return { apart: error };
       const milliseconds = performance.now() - begun;
@@ -268,8 +265,8 @@ export class Engine {
     functionOf: FunctionOf = () => undefined,
   ): { readonly explanation: Explanation } | { readonly errors: ErrorBody[] } {
     try {
-      const given = feeds[0] ?? new Map<string, TensorLike>();
-      const rows = graph.invokes.map(({ input }) => this.#idsOf(input, given));
+      const measured = this.#inputs.measure(graph, feeds[0]);
+      const { rows, lengths } = measured;
       const checker = new GraphChecker(this.#index, {
         constant: (node) => constants.get(node),
         limits: this.#limits,
@@ -280,12 +277,10 @@ export class Engine {
       for (const node of graph.nodes) checker.add(node);
       const { errors, warnings } = checker.finish(rows.length);
       if (errors.length > 0) return { errors: [...errors] };
-      const fed = given.size > 0 ? sizesOf(given, this.#model.types) : undefined;
-      const lengths = fed ? [fed.sequence] : rows.map((row) => row.length);
-      this.#checkTogether(lengths);
+      this.#inputs.mustFit(measured);
       const expanded = expandTraces([{ graph, constants }], functionOf);
       const [work = { graph, constants }] = expanded.traces;
-      const plan = this.#plan(work, { lengths, sizes: fed }, [], true);
+      const plan = this.#plan(work, measured, [], true);
       const tokens = lengths.reduce((sum, length) => sum + length, 0);
       const origin = (node: number): number => expanded.origin(0, node);
       const explanation = explainPlan({
@@ -303,17 +298,10 @@ export class Engine {
     }
   }
 
-  #input({ graph, feeds }: TraceWork): PassInput {
-    const given = feeds[0] ?? new Map<string, TensorLike>();
-    const rows = graph.invokes.map(({ input }) => this.#idsOf(input, given));
-    const { feeds: maker, types } = this.#model;
-    if (given.size > 0) {
-      const sizes = sizesOf(given, types);
-      return { lengths: [sizes.sequence], sizes, feeds: maker.make(rows[0] ?? [], sizes, given) };
-    }
-    const lengths = rows.map((row) => row.length);
-    this.#checkTogether(lengths);
-    return { lengths, feeds: maker.make(padRows(rows), sizesTogether(lengths)) };
+  #input({ graph, feeds: [given] }: Pick<TraceWork, 'graph' | 'feeds'>): PassInput {
+    const measured = this.#inputs.measure(graph, given);
+    this.#inputs.mustFit(measured);
+    return this.#inputs.make(measured, given);
   }
 
   #plan(
@@ -331,40 +319,15 @@ export class Engine {
     pass: Omit<Generation, 'prompts' | 'padded' | 'options' | 'textOf'>,
     options: Generate,
   ): Promise<GenerationResult> {
-    const prompts = pass.graph.invokes.map(({ input }) => this.#idsOf(input, new Map()));
-    const lengths = prompts.map((ids) => ids.length);
+    const { rows: prompts, lengths } = this.#inputs.measure(pass.graph);
     for (const length of lengths) {
       const fault = lengthFault(length, options, this.description);
       if (fault) throw new TracewireError(fault);
     }
-    this.#checkTogether(lengths, options);
-    const padded = await this.#paddedFor(lengths);
+    this.#inputs.mustFit({ lengths }, options);
+    const padded = await this.#padding.for(lengths);
     const textOf = (tokens: readonly number[]): string => this.tokenizer.textOf(tokens);
     return generateTokens({ ...pass, prompts, padded, options, textOf });
-  }
-
-  /** Throws `not_offered` for several prompts where the model can't go on with a batch of them. */
-  async #paddedFor(lengths: readonly number[]): Promise<Padded> {
-    if (lengths.length === 1) return 'left';
-    const fault = rowsFault(this.#model);
-    if (fault !== undefined) throw this.#oneByOne(lengths.length, fault);
-    if (new Set(lengths).size === 1) return 'left';
-    this.#padded ??= findPadding(this.#model, this.#segments).catch((thrown) => {
-      this.#padded = undefined;
-      throw thrown;
-    });
-    const padded = await this.#padded;
-    if (padded !== undefined) return padded;
-    throw this.#oneByOne(
-      lengths.length,
-      'padded to one length, they would get other tokens than each gets alone',
-    );
-  }
-
-  #oneByOne(count: number, why: string): TracewireError {
-    const message = `${this.description.name} can’t generate from ${count} prompts in one batch: ${why}. Run them one after the other.`;
-    const facts = { path: 'graph.invokes', wanted: '1', got: String(count) };
-    return new TracewireError({ code: 'not_offered', message, ...facts });
   }
 
   async release(): Promise<void> {
@@ -420,47 +383,6 @@ export class Engine {
       milliseconds,
       stoppedAfter,
     };
-  }
-
-  /** Texts can't be measured before: a batch is refused here as the gateway refuses one of token ids. */
-  #checkTogether(lengths: readonly number[], generate?: Generate): void {
-    const fault = batchFault(lengths, this.#limits.batchTokens ?? Number.POSITIVE_INFINITY, generate);
-    if (fault) throw new TracewireError(fault);
-  }
-
-  /** The token ids of an input, within the model's context and vocabulary; none for feeds without ids. */
-  #idsOf(input: Input, feeds: ReadonlyMap<string, TensorLike>): readonly number[] {
-    const ids = this.#anyIds(input, feeds);
-    const { contextLength, vocabularySize, name } = this.#model.description;
-    if (ids.length === 0 && feeds.size === 0) {
-      throw new TracewireError({
-        code: 'empty_input',
-        message: 'The input has no tokens. Give at least one character or token id.',
-      });
-    }
-    if (contextLength !== undefined && feeds.size === 0 && ids.length > contextLength) {
-      throw new TracewireError({
-        code: 'input_too_long',
-        message: `The input has ${ids.length} tokens; ${name} takes at most ${contextLength}.`,
-        wanted: `at most ${contextLength}`,
-        got: String(ids.length),
-      });
-    }
-    const wrong = ids.findIndex((id) => id < 0 || (vocabularySize !== undefined && id >= vocabularySize));
-    if (wrong >= 0) {
-      throw new TracewireError({
-        code: 'token_out_of_range',
-        message: `Token id ${ids[wrong]} (position ${wrong}) is not in the vocabulary of ${name}, which has ${vocabularySize}.`,
-        wanted: `below ${vocabularySize}`,
-        got: String(ids[wrong]),
-      });
-    }
-    return ids;
-  }
-
-  #anyIds(input: Input, feeds: ReadonlyMap<string, TensorLike>): readonly number[] {
-    if ('feeds' in input) return Array.from(feeds.get('input_ids')?.data ?? [], Number);
-    return 'text' in input ? this.tokenizer.encode(input.text).ids : input.ids;
   }
 }
 
