@@ -76,7 +76,41 @@ const OPERATIONS: readonly (readonly [string, Operation, readonly number[], read
   ],
   ['random, normal', (x) => x.randomNormalLike({ seed: 1 }).slice(0, [0, 2]), [2], [-1.8045567, -1.0783519]],
   ['op', (x) => x.op('Elu', [], { alpha: 2 }).sum(), [], [24]],
+  ['logSoftmax', (x) => x.slice(0).logSoftmax(), [3], [-2.4076059, -1.4076059, -0.4076059]],
+  ['argmin', (x) => x.neg().argmin(), [2], [2, 2]],
+  ['argmin, kept', (x) => x.argmin(0, true), [1, 3], [0, 0, 0]],
+  ['min', (x) => x.min(0, true), [1, 3], [1, 2, 3]],
+  ['erf', (x) => x.slice(0).mul([-1, 0, 0.25]).erf(), [3], [-0.8427008, 0, 0.7111556]],
+  ['unsqueeze', (x) => x.slice(0).unsqueeze(0, 2), [1, 3, 1], [1, 2, 3]],
 ];
+
+/** Of numbers of either sign, and none. */
+const Y = [-2, -0.5, 0, 0.5, 3];
+/** What each method gives of each element, by JavaScript’s own arithmetic. */
+const ELEMENTWISE: Readonly<
+  Record<string, readonly [(y: TracedValue) => TracedValue, (y: number) => number]>
+> = {
+  pow: [(y) => y.pow(3), (y) => y ** 3],
+  sign: [(y) => y.sign(), Math.sign],
+  reciprocal: [(y) => y.reciprocal(), (y) => 1 / y],
+  cos: [(y) => y.cos(), Math.cos],
+  ln: [(y) => y.abs().add(1).ln(), (y) => Math.log(Math.abs(y) + 1)],
+  relu: [(y) => y.relu(), (y) => Math.max(0, y)],
+  tanh: [(y) => y.tanh(), Math.tanh],
+  sigmoid: [(y) => y.sigmoid(), (y) => 1 / (1 + Math.exp(-y))],
+  softplus: [(y) => y.softplus(), (y) => Math.log1p(Math.exp(y))],
+  maximum: [(y) => y.maximum(0.25), (y) => Math.max(y, 0.25)],
+  minimum: [(y) => y.minimum(0.25), (y) => Math.min(y, 0.25)],
+  eq: [(y) => y.eq(0), (y) => Number(y === 0)],
+  ne: [(y) => y.ne(0), (y) => Number(y !== 0)],
+  ge: [(y) => y.ge(0.5), (y) => Number(y >= 0.5)],
+  le: [(y) => y.le(-0.5), (y) => Number(y <= -0.5)],
+  and: [(y) => y.gt(-1).and(y.lt(1)), (y) => Number(y > -1 && y < 1)],
+  or: [(y) => y.lt(-1).or(y.gt(1)), (y) => Number(y < -1 || y > 1)],
+  xor: [(y) => y.ge(0).xor(y.le(0)), (y) => Number(y !== 0)],
+  isInf: [(y) => y.reciprocal().isInf(), (y) => Number(y === 0)],
+  isNaN: [(y) => y.div(y).isNaN(), (y) => Number(y === 0)],
+};
 
 it('each gives its numbers', async () => {
   const saved = await model.trace('a', (m) => {
@@ -88,6 +122,19 @@ it('each gives its numbers', async () => {
     expect(value?.dims, name).toEqual(dims);
     const got = Array.from(value?.data ?? [], Number);
     for (const [at, number] of numbers.entries()) expect(got[at], `${name} [${at}]`).toBeCloseTo(number, 5);
+  }
+});
+
+it('those of each element give what JavaScript’s arithmetic does', async () => {
+  const methods = Object.entries(ELEMENTWISE);
+  const saved = await model.trace('a', (m) => {
+    const y = m.constant(Y);
+    return Object.fromEntries(methods.map(([name, [method]]) => [name, method(y).save()]));
+  });
+  for (const [name, [, wanted]] of methods) {
+    const got = Array.from(saved[name]?.value.data ?? [], Number);
+    expect(got.length, name).toBe(Y.length);
+    for (const [at, y] of Y.entries()) expect(got[at], `${name} of ${y}`).toBeCloseTo(wanted(y), 5);
   }
 });
 
