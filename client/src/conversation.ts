@@ -13,7 +13,7 @@ import {
 } from '@tracewire/protocol/wire';
 import { type ClientTransport, Connection, type ServerHandlers } from './connection.ts';
 import { newEpoch, notRegained, refusal } from './faults.ts';
-import type { Sendable } from './offload.ts';
+import type { Sendable } from './joined.ts';
 import { reconnect } from './reconnect.ts';
 import { type Answer, type AnswerType, Requests } from './requests.ts';
 import type { RunListener } from './run.ts';

@@ -2,9 +2,8 @@
 import type { Generate } from '@tracewire/protocol';
 import type { Link } from './channel.ts';
 import { type ExecuteOptions, Filler } from './filler.ts';
-import { joined } from './joined.ts';
+import { joined, type Sendable } from './joined.ts';
 import type { CallSite } from './location.ts';
-import type { Sendable } from './offload.ts';
 import type { Recorded } from './record.ts';
 import type { RunRequest } from './runs.ts';
 

@@ -1,6 +1,13 @@
 /** The recordings of a run as one message brings them: each with its tensors behind those of the one before. */
 import { align8, type Graph, type GraphNode, type Input, type TensorRef } from '@tracewire/protocol';
-import type { Sendable } from './offload.ts';
+
+/** One recording as it is sent. */
+export interface Sendable {
+  readonly graph: Graph;
+  readonly payload: readonly Uint8Array[];
+  /** By hash, what the server must have before the run. */
+  readonly blobs: ReadonlyMap<string, Uint8Array>;
+}
 
 export interface Joined {
   readonly graphs: readonly Graph[];

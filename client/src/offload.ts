@@ -2,22 +2,16 @@
  * What of a trace is sent apart from its message, once a server: functions always; large constants where they would not fit,
  * or the second time they are sent. A constant that is used once costs no more than its bytes, and no round trip.
  */
-import { bytesOf, type Graph, type GraphNode, PayloadWriter, TracewireError } from '@tracewire/protocol';
+import { bytesOf, type GraphNode, PayloadWriter, TracewireError } from '@tracewire/protocol';
 import type { Conversation } from './conversation.ts';
 import { digest } from './digest.ts';
+import type { Sendable } from './joined.ts';
 import type { Recording } from './recording.ts';
 
 /** Smaller constants are sent each time: hashing and naming them saves little. */
 const LARGE_BYTES = 64 * 1024;
 /** A message's header, at most, beside its payload. */
 const HEADER_SHARE = 0.5;
-
-export interface Sendable {
-  readonly graph: Graph;
-  readonly payload: readonly Uint8Array[];
-  /** By hash, what the server must have before the run. */
-  readonly blobs: ReadonlyMap<string, Uint8Array>;
-}
 
 /** `bytes` are those of the whole message's payload. Rejects with `not_offered` for a function where the server takes none. */
 export async function offload(
