@@ -124,6 +124,17 @@ describe('a detached generation', () => {
     await other.close();
   });
 
+  it('moves to whoever attaches: who waited for it is told, and may take it back', async () => {
+    const options = { ...LONG, maxNewTokens: 110 };
+    const mine = await model.start(PROMPT, options);
+    const theirs = await later.attach(mine.run, options);
+    expect((await failure(mine.wait())).code).toBe('run_moved');
+    const back = await model.attach(mine.run, options);
+    expect((await failure(theirs.wait())).code).toBe('run_moved');
+    const tokens = (await collect(back)).map(({ step }) => step);
+    expect(tokens).toEqual(Array.from({ length: 110 }, (_, step) => step));
+  });
+
   it('is refused as generate refuses it', async () => {
     await expect(model.start(PROMPT, { maxNewTokens: 0 })).rejects.toThrow(/maxNewTokens .* at least 1/);
     await expect(model.start(PROMPT, { temperature: 1 } as never)).rejects.toThrow(/how many tokens at most/);

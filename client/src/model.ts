@@ -188,8 +188,8 @@ export class LanguageModel<const M extends string | object = AnyModel> {
   /**
    * Follows a run that `start` began, here or in another process, from its first message on. `fn` is the function that
    * `start` was given: it tells which values the run saves. A generation's options are given again too; where it adds its
-   * prompts by `invoke`, `R` is `BatchGenerationResult`. Rejects with
-   * `run_lost` where the server has the run no more.
+   * prompts by `invoke`, `R` is `BatchGenerationResult`. Rejects with `run_lost` where the server has the run no more. Whoever
+   * followed it before is told `run_moved`.
    */
   attach<T = undefined, R = GenerationResult<T>>(
     run: string,

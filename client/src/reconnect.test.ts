@@ -17,6 +17,7 @@ test('hello announces what the client understands', async () => {
   void model.describe();
   expect((await server.next('hello')).message.capabilities).toEqual([
     'resume',
+    'moves',
     'detach',
     'invokes',
     'batching',

@@ -40,6 +40,10 @@ export const ERROR_CODES = {
     meaning: 'The server no longer has the run, or its messages.',
     advice: 'Start it again under a new id.',
   },
+  run_moved: {
+    meaning: 'Another connection follows the run now.',
+    advice: 'See its result there, or follow it again.',
+  },
   too_many_runs: {
     meaning: 'The connection has as many runs as it may.',
     advice: 'Wait for one to end.',

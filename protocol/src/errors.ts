@@ -11,6 +11,7 @@ export const CODES = [
   'not_offered',
   'run_conflict',
   'run_lost',
+  'run_moved',
   'too_many_runs',
   'too_many_requests',
   'queue_full',

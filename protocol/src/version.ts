@@ -7,6 +7,7 @@ export const PROTOCOL_VERSION = 1;
 /** All that a peer may announce beyond the core (PROTOCOL.md, sections 2.4 and 6), in the order of the page. */
 export const CAPABILITIES: readonly string[] = [
   'resume',
+  'moves',
   'detach',
   'invokes',
   'batching',

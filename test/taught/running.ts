@@ -1,5 +1,5 @@
 /** Errors that come while a trace runs, of its values or of all of it. */
-import type { Trace } from '@tracewire/client';
+import { LanguageModel, type Trace } from '@tracewire/client';
 import type { Row } from './row.ts';
 
 const PROMPT = 'The Eiffel Tower is in the city of';
@@ -86,5 +86,23 @@ export const RUNNING: readonly Row[] = [
     provoke: ({ model }) => model.attach('no-such-run', save), // ✗
     facts: {},
     says: /no-such-run/,
+  },
+  {
+    what: 'a run that somebody else follows since',
+    code: 'run_moved',
+    provoke: async ({ model, url }) => {
+      const started = await model.start(PROMPT, LONG); // ✗
+      const other = new LanguageModel('tiny-gpt2', { url });
+      const taken = await other.attach(started.run, LONG);
+      try {
+        return await started.wait();
+      } finally {
+        taken.cancel();
+        await taken.wait().catch(() => {});
+        await other.close();
+      }
+    },
+    facts: {},
+    says: /Another connection follows run/,
   },
 ];

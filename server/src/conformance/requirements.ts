@@ -8,6 +8,7 @@ export type Side = 'server' | 'client' | 'both';
 export type Profile =
   | 'core'
   | 'resume'
+  | 'moves'
   | 'detach'
   | 'keys'
   | 'invokes'
@@ -114,6 +115,8 @@ const STRETCHES: readonly Stretch[] = [
   [420, 426, 'server', 'explain'],
   [430, 437, 'server', 'batching'],
   [440, 441, 'server'],
+  [450, 452, 'server', 'moves'],
+  [453, 453, 'client', 'moves'],
   [460, 460, 'server', 'generation'],
   [461, 468, 'server', 'batch_generation'],
   [469, 469, 'server', 'generation'],

@@ -38,6 +38,8 @@ export class RunView {
   /** Payload bytes so far. */
   payloadBytes = 0;
   seq: number;
+  /** Whether it has been told that another connection follows the run now. */
+  moved = false;
   readonly #options: RunViewOptions;
   readonly #audit: RunAudit;
   readonly #notes: Notebook;
@@ -69,7 +71,9 @@ export class RunView {
   }
 
   take(message: ServerMessage, payload: Uint8Array): void {
-    if (message.type === 'error') {
+    if (message.type === 'error' && message.errors.every(({ code }) => code === 'run_moved')) {
+      this.moved = true;
+    } else if (message.type === 'error') {
       if (this.#refused || this.messages.length > 0) {
         const conflict = message.errors.every(({ code }) => code === 'run_conflict' || code === 'run_lost');
         if (!conflict)
@@ -79,8 +83,11 @@ export class RunView {
           );
       } else this.#refused = message.errors;
     } else if (message.type !== 'progress') {
-      if (this.#refused)
-        this.#notes.note('refused-silent', `run ${this.id}: ${message.type} came after it was refused`);
+      if (this.#refused || this.moved)
+        this.#notes.note(
+          'refused-silent',
+          `run ${this.id}: ${message.type} came after it was refused or had moved`,
+        );
       if (!('seq' in message)) return;
       this.messages.push(message);
       this.payloadBytes += payload.length;
@@ -112,6 +119,14 @@ export class RunView {
         this.messages.length > 0 ? `${wanted} (after ${brief(this.messages.at(-1))})` : wanted,
       );
     }
+  }
+
+  /** The terminal status, or undefined where the run moved away before it. */
+  async endHere(): Promise<Status | undefined> {
+    return this.until<{ status: Status | undefined }>(() => {
+      const status = this.statuses.find(({ state }) => isTerminal(state));
+      return status || this.moved ? { status } : undefined;
+    }, 'the end of a run, or run_moved').then(({ status }) => status);
   }
 
   /** The terminal status, or the refusal. */

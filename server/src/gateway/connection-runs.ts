@@ -2,7 +2,7 @@
  * What one connection does with the runs of its key: takes new ones in or refuses them, follows known ones, passes
  * cancels and acks on, and leaves its runs when it ends.
  */
-import { type ClientMessage, TracewireError, tracesOf } from '@tracewire/protocol';
+import { type ClientMessage, encodeFrame, TracewireError, tracesOf } from '@tracewire/protocol';
 import { checkRun } from './admission.ts';
 import { namedBlobs } from './blobs/named-blobs.ts';
 import type { Peer } from './connection.ts';
@@ -49,6 +49,12 @@ export class ConnectionRuns implements Follower {
 
   send(parts: readonly Uint8Array[]): void {
     this.#send(parts);
+  }
+
+  moved(run: string): void {
+    if (!this.#capabilities.has('moves')) return;
+    const message = `Another connection follows run ${run} now.`;
+    this.#send(encodeFrame({ type: 'error', run, errors: [{ code: 'run_moved', message }] }));
   }
 
   /** Throws what refuses the run; nothing of it is kept then. */

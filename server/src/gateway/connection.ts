@@ -226,7 +226,7 @@ export class Connection {
 /** What a server with these limits offers beyond the page's core (PROTOCOL.md, sections 2.4 and 6). */
 function capabilitiesOf({ resumeMs, retainMs, invokes, traces, blobBytes }: Limits): string[] {
   return [
-    ...(resumeMs === undefined ? [] : ['resume']),
+    ...(resumeMs === undefined ? [] : ['resume', 'moves']),
     ...(retainMs === undefined || resumeMs === undefined ? [] : ['detach']),
     ...(invokes === undefined ? [] : ['invokes', 'batching']),
     'generation',

@@ -15,6 +15,8 @@ import { shareOf } from './sharing.ts';
 /** The connection that follows a run. */
 export interface Follower {
   send(parts: readonly Uint8Array[]): void;
+  /** Another connection follows the run now, which this one has not seen the end of. */
+  moved(run: string): void;
 }
 
 /** What the key and the server have for a run, wherever it comes from. */
@@ -178,8 +180,11 @@ export class KeptRun {
 
   /** Goes on to this connection after `after`, wherever it went before. False if that can't be. */
   follow(follower: Follower, after: number): boolean {
+    const before = this.#follower;
+    const sawTheEnd = this.ended && this.#outbox.lastSent === this.#outbox.seq;
     if (!this.#outbox.follow((parts) => follower.send(parts), after)) return false;
     this.#follower = follower;
+    if (before !== follower && !sawTheEnd) before?.moved(this.id);
     if (!this.#detached) clearTimeout(this.#timer);
     this.#forgetSettled();
     return true;

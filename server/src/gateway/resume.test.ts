@@ -29,6 +29,7 @@ describe('the welcome', () => {
     const welcome = await server.stranger().hello('resume', 'detach', 'else');
     expect(welcome.capabilities).toEqual([
       'resume',
+      'moves',
       'detach',
       'invokes',
       'batching',
@@ -196,6 +197,44 @@ describe('resume', () => {
     expect(seqs(fresh, 'a')).toEqual([2, 3, 4, 5]);
     expect(old.received.filter(({ message }) => message.type === 'error')).toEqual([]);
     expect(cancels(server)).toEqual([]);
+  });
+
+  it('tells the old connection, where it understands, unless it was sent the end', async () => {
+    const server = await toy();
+    const [old, fresh] = [await server.client('resume', 'moves'), await server.client('resume', 'moves')];
+    const run = await begin(server, old);
+    await resume(fresh, 'a', 1);
+    await settle();
+    const moved = { run: 'a', errors: [{ code: 'run_moved' }] };
+    expect(old.received.at(-1)?.message).toMatchObject({ type: 'error', ...moved });
+    give(server, run, 1);
+    give(server, run, 3);
+    server.host().send({ type: 'done', run, state: 'completed' });
+    await settle();
+    expect(states(fresh, 'a').at(-1)).toBe('completed');
+    const before = [old.received.length, fresh.received.length];
+    await resume(old, 'a', 1);
+    await settle();
+    expect(states(old, 'a').at(-1)).toBe('completed');
+    // The other one has seen the end; and who asks again for what it has is told nothing of itself.
+    await resume(old, 'a', 1);
+    await settle();
+    expect(fresh.received).toHaveLength(before[1] ?? 0);
+    expect(refusals(old, 'a')).toEqual(['run_moved']);
+  });
+
+  it('tells it, though the run has ended, where its window kept the end from it', async () => {
+    const server = await toy({ limits: { windowBytes: 16 } });
+    const [old, fresh] = [await server.client('resume', 'moves'), await server.client('resume', 'moves')];
+    const run = await begin(server, old);
+    give(server, run, 1);
+    give(server, run, 3);
+    server.host().send({ type: 'done', run, state: 'completed' });
+    await settle();
+    expect(states(old, 'a')).toEqual(['received', 'running']);
+    await resume(fresh, 'a', 1);
+    await settle();
+    expect(refusals(old, 'a')).toEqual(['run_moved']);
   });
 
   it('counts as an ack, and starts the window anew', async () => {

@@ -8,6 +8,7 @@ import { Sketch } from '../sketch.ts';
 import { toil } from '../work.ts';
 
 const RESUME = ['resume'] as const;
+const MOVES = ['resume', 'moves'] as const;
 const DETACH = ['resume', 'detach'] as const;
 
 function graphOf({ model }: CaseContext): Sketch {
@@ -54,7 +55,7 @@ const resumeCase = (
   requirements: readonly string[],
   shows: string,
   run: (context: CaseContext) => Promise<void>,
-  profile: 'resume' | 'detach' = 'resume',
+  profile: 'resume' | 'moves' | 'detach' = 'resume',
 ): ConformanceCase => ({ id, requirements, shows, profile, run });
 
 export const RESUMING: readonly ConformanceCase[] = [
@@ -158,6 +159,100 @@ export const RESUMING: readonly ConformanceCase[] = [
       await old.mustGoOn();
       mustEqual('messages on the old connection', first.messages.length, before);
     },
+  ),
+  resumeCase(
+    'moves-told',
+    ['R-451', 'R-122'],
+    'the connection that a run moves away from is told run_moved, unless it has seen the end',
+    async (context) => {
+      const old = await context.open(MOVES);
+      const sketch = new Sketch({ ids: context.model.ids });
+      sketch.save(toil(sketch, 16));
+      const first = old.run({ ...sketch.request, withholdAcks: true });
+      await first.until(() => (first.messages.length > 0 ? true : undefined), 'the first message');
+      const other = await context.open(MOVES);
+      const view = resume(other, { run: first.id, sketch, first }, 0);
+      if (await first.endHere()) throw new NotApplicable('the run ended before it moved');
+      const before = first.messages.length;
+      other.send({ type: 'cancel', run: first.id });
+      const { refused } = await view.end();
+      mustEqual('a refusal on the new connection', refused ?? null, null);
+      view.ack(view.seq);
+      await old.mustGoOn();
+      mustEqual('messages on the old connection', first.messages.length, before);
+    },
+    'moves',
+  ),
+  resumeCase(
+    'moves-behind-the-end',
+    ['R-452'],
+    'a connection that was sent the end of a run is not told that it moves',
+    async (context) => {
+      const old = await context.open(MOVES);
+      const sketch = graphOf(context);
+      const first = old.run({ ...sketch.request, withholdAcks: true });
+      await first.ended('completed');
+      const view = resume(await context.open(MOVES), { run: first.id, sketch, first }, 0);
+      await view.ended('completed');
+      view.ack(view.seq);
+      await old.mustGoOn();
+      mustEqual('told that it moved', first.moved, false);
+    },
+    'moves',
+  ),
+  resumeCase(
+    'moves-back',
+    ['R-451'],
+    'a run that is taken back moves again, and the other connection is told',
+    async (context) => {
+      const peers = [await context.open(MOVES), await context.open(MOVES)] as const;
+      const sketch = new Sketch({ ids: context.model.ids });
+      sketch.save(toil(sketch, 16));
+      const first = peers[0].run({ ...sketch.request, withholdAcks: true });
+      await first.until(() => (first.messages.length > 0 ? true : undefined), 'the first message');
+      const lost = { run: first.id, sketch, first };
+      const second = resume(peers[1], lost, 0);
+      if (await first.endHere()) throw new NotApplicable('the run ended before it moved');
+      const third = resume(peers[0], lost, 0);
+      if (await second.endHere()) throw new NotApplicable('the run ended before it moved back');
+      peers[0].send({ type: 'cancel', run: first.id });
+      await third.end();
+      third.ack(third.seq);
+      await peers[0].mustGoOn();
+    },
+    'moves',
+  ),
+  resumeCase(
+    'moves-not-announced',
+    ['R-117', 'R-186'],
+    'a client that doesn’t know of it hears nothing of a run that has moved',
+    async (context) => {
+      const old = await context.open(RESUME);
+      const sketch = new Sketch({ ids: context.model.ids });
+      sketch.save(toil(sketch, 16));
+      const first = old.run({ ...sketch.request, withholdAcks: true });
+      await first.until(() => (first.messages.length > 0 ? true : undefined), 'the first message');
+      const other = await context.open(RESUME);
+      const view = resume(other, { run: first.id, sketch, first }, 0);
+      await view.until(() => (view.messages.length > 0 ? true : undefined), 'the first message');
+      await old.mustGoOn();
+      other.send({ type: 'cancel', run: first.id });
+      await view.end();
+      view.ack(view.seq);
+      await old.mustGoOn();
+      mustEqual('told that it moved', first.moved, false);
+    },
+    'moves',
+  ),
+  resumeCase(
+    'moves-with-resume',
+    ['R-450'],
+    'a server that offers moves offers resume',
+    async (context) => {
+      const { capabilities } = await (await context.openSilent()).hello(MOVES);
+      mustEqual('resume offered', capabilities.includes('resume'), true);
+    },
+    'moves',
   ),
   resumeCase(
     'retry',

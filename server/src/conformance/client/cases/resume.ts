@@ -1,6 +1,6 @@
 /** Section 2.4 of the page: a connection that ends amid a run. */
 import { sleep } from '../../mismatch.ts';
-import { ANY_ERROR, anError, type ClientCase, type Judge, ONE, TUTORIAL, turn } from '../case.ts';
+import { ANY_ERROR, anError, type ClientCase, error, type Judge, ONE, TUTORIAL, turn } from '../case.ts';
 import { bigValue, printed, valueOfModule } from '../fixture.ts';
 import type { Script, ScriptedConnection } from '../scripted-connection.ts';
 import type { ScriptedRun } from '../scripted-run.ts';
@@ -211,7 +211,27 @@ const RESUMED: readonly ClientCase[] = [
   }),
 ];
 
-export const RESUME = [...LOST, ...RESUMED];
+const MOVED: ClientCase = {
+  id: 'client-run-moved',
+  requirements: ['R-451', 'R-453'],
+  shows: 'a run that another connection follows now is an error, and it doesn’t come back for it',
+  trace: 'one',
+  prints: anError('run_moved'),
+  profile: ['resume', 'moves'],
+  script: {
+    capabilities: ['resume', 'moves'],
+    run: async (run, connection) => {
+      run.begin();
+      await run.value(run.saveOf('h.0'), valueOfModule('h.0'));
+      connection.send({ type: 'error', run: run.id, errors: [error('run_moved')] });
+    },
+    resume: (_, connection) => void connection.faults.push('it took the run back'),
+    retry: (_, connection) => void connection.faults.push('it sent the run again'),
+  },
+  judge: oneRun,
+};
+
+export const RESUME = [...LOST, ...RESUMED, MOVED];
 
 /** Sends what follows `after` of: received, running, the value, an access error for any other save, completed. */
 async function again(
