@@ -51,6 +51,7 @@ describe('a server', () => {
     const result = await soak({ model: TINY_GPT2, seed: 3, seconds: 4, clients: 3 });
     expect(result).toMatchObject({ wrong: 0, errors: {}, orphanFiles: 0 });
     expect(result.runs).toBeGreaterThan(0);
+    expect(result.unwelcomed).toBeGreaterThan(0);
     expect(result.files[1]).toBeLessThanOrEqual(result.files[0]);
     expect(result.hosts[1]).toBe(result.hosts[0]);
   });

@@ -32,6 +32,7 @@ const rows = [
   ['wrong answers', result.wrong],
   ['all connections cut at once, times', result.cuts],
   ['clients that a cut kept from connecting', result.unreached],
+  ['clients that were cut off before their welcome', result.unwelcomed],
   ['runs that their clients cancelled', result.cancelled],
   ['detached runs left behind', result.detached],
   [

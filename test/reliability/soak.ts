@@ -25,8 +25,10 @@ export interface SoakResult {
   readonly runs: number;
   readonly wrong: number;
   readonly cuts: number;
-  /** Cut off before they were connected. */
+  /** Cut off before they were connected: `unreachable`. */
   readonly unreached: number;
+  /** Cut off between that and the welcome, with nothing to come back to: `connection_lost`. */
+  readonly unwelcomed: number;
   readonly cancelled: number;
   readonly detached: number;
   /** Errors that nothing here explains, by code. */
@@ -41,6 +43,9 @@ export interface SoakResult {
   readonly orphanFiles: number;
 }
 
+/** So many-th connections are cut where the welcome would come. */
+const UNWELCOMED = 6;
+
 export async function soak(
   options: SoakOptions,
   tell: (line: string) => void = () => {},
@@ -50,7 +55,7 @@ export async function soak(
   const proxy = await TcpProxy.start(server.url);
   const name = path.basename(options.model);
   const open = () => new LanguageModel(name, { url: proxy.url });
-  const count = { runs: 0, wrong: 0, cuts: 0, unreached: 0, cancelled: 0, detached: 0 };
+  const count = { runs: 0, wrong: 0, cuts: 0, unreached: 0, unwelcomed: 0, cancelled: 0, detached: 0 };
   const errors: Record<string, number> = {};
   try {
     const first = open();
@@ -60,46 +65,48 @@ export async function soak(
     for (const piece of work) alone.set(piece, await piece.run(first));
     await first.close();
     await sleep(500);
+    proxy.rule((connection) =>
+      connection % UNWELCOMED === 0 ? { from: 'server', frame: 1, at: 'before' } : undefined,
+    );
     const [host = 0] = childrenOf(server.pid);
     const begin = { files: filesOf(server.pid), hosts: childrenOf(server.pid).length, bytes: memoryOf(host) };
     const until = performance.now() + options.seconds * 1000;
 
+    /** `taken`: whether the server had its run, to which a client comes back. */
+    const failed = (error: unknown, taken: boolean): void => {
+      const { code = 'unknown' } = error as { readonly code?: string };
+      if (code === 'cancelled') count.cancelled += 1;
+      else if (code === 'unreachable' && !taken) count.unreached += 1;
+      else if (code === 'connection_lost' && !taken) count.unwelcomed += 1;
+      else errors[code] = (errors[code] ?? 0) + 1;
+    };
     const client = async (index: number): Promise<void> => {
       const random = new Random(options.seed * 1000 + index);
       while (performance.now() < until) {
         const model = open();
-        // Cut off before the welcome there is nothing to come back to; behind it a client comes back by itself.
-        const met = await model.server().then(
-          () => true,
-          () => false,
-        );
-        if (!met) {
-          count.unreached += 1;
-          await model.close();
-          continue;
-        }
         for (let n = random.below(20); n >= 0 && performance.now() < until; n--) {
           const what = random.below(20);
+          let taken = false;
+          const onStatus = (): void => {
+            taken = true;
+          };
           try {
             if (what === 0) {
               proxy.cut();
               count.cuts += 1;
             } else if (what === 1) {
               const signal = AbortSignal.timeout(1 + random.below(30));
-              await model.trace([1, 2, 3], { signal }, (m) => m.get(shape.head).output.save());
+              await model.trace([1, 2, 3], { signal, onStatus }, (m) => m.get(shape.head).output.save());
             } else if (what === 2 && count.detached < 200) {
-              await model.start([1, 2, 3], (m) => m.get(shape.head).output.save());
+              await model.start([1, 2, 3], { onStatus }, (m) => m.get(shape.head).output.save());
               count.detached += 1;
             } else {
               const piece = random.pick(work);
-              if ((await piece.run(model)) !== alone.get(piece)) count.wrong += 1;
+              if ((await piece.run(model, { onStatus })) !== alone.get(piece)) count.wrong += 1;
               count.runs += 1;
             }
           } catch (error) {
-            const { code = 'unknown' } = error as { readonly code?: string };
-            if (code === 'cancelled') count.cancelled += 1;
-            else if (code === 'unreachable') count.unreached += 1;
-            else errors[code] = (errors[code] ?? 0) + 1;
+            failed(error, taken);
           }
         }
         await model.close();

@@ -9,7 +9,7 @@ export interface Work {
   /** Every value that it saves. */
   values(model: LanguageModel, options?: TraceOptions): Promise<readonly SavedValue[]>;
   /** Likewise, as text. */
-  run(model: LanguageModel): Promise<string>;
+  run(model: LanguageModel, options?: TraceOptions): Promise<string>;
 }
 
 export interface ModelShape {
@@ -62,7 +62,8 @@ export function mixedWork(random: Random, shape: ModelShape, count: number, most
       const saves = await model.trace(ids, options, (m) => record(m, shape, block));
       return saves.map(({ value }) => value);
     };
-    const run = async (model: LanguageModel) => (await values(model)).map(fingerprint).join('\n');
+    const run: Work['run'] = async (model, options) =>
+      (await values(model, options)).map(fingerprint).join('\n');
     return { kind, ids, values, run };
   });
 }
