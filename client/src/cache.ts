@@ -13,6 +13,7 @@ import { join, type ModelTree } from './tree.ts';
 /** A path, with `*` for any name or a part of one and `**` for any number of names; a RegExp; or a list of these. */
 export type ModulePattern = string | RegExp | readonly (string | RegExp)[];
 
+/** Options of `m.cache`. */
 export interface CacheOptions {
   /** What the modules give; true if left out. */
   readonly outputs?: boolean | undefined;

@@ -60,6 +60,7 @@ export interface RunCallbacks {
   readonly onEnd?: (() => void) | undefined;
 }
 
+/** What any run may be told. */
 export interface ExecuteOptions extends RunCallbacks {
   readonly signal?: AbortSignal | undefined;
   /** Milliseconds that the run may take at the server; past them it is cancelled and fails with `deadline_exceeded`. */

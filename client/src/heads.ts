@@ -21,6 +21,7 @@ interface Layout {
   readonly axis: 'last' | 1 | 2;
 }
 
+/** All heads, `[batch, sequence, heads, size]`; by number one of them, which can be read and written. */
 export class Heads extends Shape {
   readonly [index: number]: PlaceSlice;
   readonly #place: WirePlace | undefined;

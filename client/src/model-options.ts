@@ -6,6 +6,7 @@ import type { TraceInput } from './input.ts';
 import { A_BATCHING, A_BOOLEAN, A_DURATION, A_FUNCTION, A_SIGNAL, A_STRING, aNumber } from './options.ts';
 import { WHERE_OPTIONS, type WhereOptions } from './tokenizer.ts';
 
+/** Options of `new LanguageModel`. */
 export interface LanguageModelOptions {
   /** The server's address, `ws://` or `wss://`; `ws://127.0.0.1:7331` if left out. */
   readonly url?: string | undefined;

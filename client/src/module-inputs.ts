@@ -6,6 +6,7 @@ import { ANY_MEMBERS } from './placeholder.ts';
 import type { Recorder } from './recorder.ts';
 import type { Tensor } from './tensor.ts';
 
+/** What a module takes, each a place. */
 export class ModuleInputs {
   readonly #recorder: Recorder;
   /** Undefined for a module that does not exist, which has been reported. */
@@ -71,6 +72,7 @@ export class ModuleInputs {
   }
 }
 
+/** The same as users write it: `block.inputs[1]`, `block.inputs['past_key_values.0.key']`. */
 export type InputsOf = ModuleInputs & { readonly [index: number]: Place<Tensor> } & {
   readonly [name: string]: Place<Tensor>;
 };

@@ -5,6 +5,7 @@ import { Place } from './place.ts';
 import type { Recorder } from './recorder.ts';
 import { INSPECT, type Tensor } from './tensor.ts';
 
+/** What a module makes on its way, each a place by the ONNX value's name. */
 export class ModuleSource {
   readonly #recorder: Recorder;
   /** Undefined for a module that does not exist, which has been reported. */

@@ -5,6 +5,7 @@ import type { Recorder } from './recorder.ts';
 import { sliceValue } from './shape.ts';
 import { writePlace } from './write.ts';
 
+/** The elements of a place where a mask is true: they can be written. */
 export class PlaceMask {
   readonly #recorder: Recorder;
   readonly #place: WirePlace | undefined;

@@ -12,6 +12,7 @@ import type { Tensor } from './tensor.ts';
 import type { TracedValue } from './traced.ts';
 import { axisMask, writePlace } from './write.ts';
 
+/** A part of a place, `m.….output.slice(0, -1)`. */
 export class PlaceSlice extends Shape {
   readonly #place: WirePlace | undefined;
   readonly #selection: Selection;

@@ -17,6 +17,7 @@ import type { SavedValue, Tensor } from './tensor.ts';
 import type { TracedValue } from './traced.ts';
 import { memberPlace, portsAt, writePlace } from './write.ts';
 
+/** What stands at a place; as an operand it is read anew each time. */
 export class Place<V extends SavedValue = SavedValue> extends Shape {
   declare readonly 0: Place<Tensor>;
   declare readonly 1: Place<Tensor>;

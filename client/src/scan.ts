@@ -29,6 +29,7 @@ export interface ScannedValue {
   readonly bytes: number | undefined;
 }
 
+/** What a module takes and gives for the prompt. */
 export interface ScannedModule {
   readonly inputs: readonly ScannedValue[];
   readonly outputs: readonly ScannedValue[];

@@ -19,6 +19,7 @@ export const INSPECT: unique symbol = Symbol.for('nodejs.util.inspect.custom') a
 
 /** A module with several outputs gives a tuple: the value that flows on, then the others. */
 export type Tuple = readonly SavedValue[];
+/** What a handle is filled with: a tensor, or what a module of several outputs gave. */
 export type SavedValue = Tensor | Tuple;
 
 /** An n-dimensional array, row-major. */

@@ -11,6 +11,7 @@ export interface WhereOptions {
 
 export const WHERE_OPTIONS = { remote: A_BOOLEAN };
 
+/** Text to tokens and back. Its methods reject as a trace does, and with `bad_input` for what is no text or no ids. */
 export class Tokenizer {
   readonly #link: (options: WhereOptions) => Promise<Link>;
 

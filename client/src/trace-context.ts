@@ -18,6 +18,7 @@ export interface RunReport extends Report {
   readonly warnings: readonly RunWarning[];
 }
 
+/** A hook that could not fire, and the line that wrote it. */
 export interface RunWarning extends ErrorBody {
   readonly location: SourceLocation | undefined;
 }
@@ -40,6 +41,7 @@ export interface TraceApi {
 
 /** What a trace's root has beside a module's members. */
 export type TraceMembers = TraceApi & CacheApi;
+/** What a trace's function gets: the model's root module, and what concerns the trace as a whole. */
 export type Trace = Module & TraceMembers;
 
 /** The slot of the report is the runner's to fill. */

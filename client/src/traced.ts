@@ -8,6 +8,7 @@ import { type Selector, toReadSelection } from './selection.ts';
 import { Shape, sliceValue } from './shape.ts';
 import type { SavedValue, Tensor } from './tensor.ts';
 
+/** A value that the trace will have when it runs: it has operations, and no numbers yet. `save()` brings them back. */
 export class TracedValue<V extends SavedValue = Tensor> extends Shape {
   declare readonly 0: TracedValue;
   declare readonly 1: TracedValue;

@@ -30,6 +30,7 @@ import { joinSteps } from './steps-of-nodes.ts';
 import type { TensorLike } from './tensor.ts';
 import { plural } from './words.ts';
 
+/** What is wrong with a graph, and what it would be warned of: at most 100 of each. */
 export interface CheckResult {
   readonly errors: readonly ErrorBody[];
   /** Hooks that will not fire (a stop comes first, the module around them is skipped), saves that can’t be sent. */

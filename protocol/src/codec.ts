@@ -5,6 +5,7 @@ import { decodeFrame, type Frame } from './frame.ts';
 import type { Handlers, MessageOf, MessageTable } from './messages.ts';
 import { nearest } from './nearest.ts';
 
+/** A message that its table allows, and the tensors behind its header. */
 export interface Decoded<T extends MessageTable> {
   readonly message: MessageOf<T>;
   readonly payload: Uint8Array;

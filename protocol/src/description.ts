@@ -30,6 +30,7 @@ export interface AttentionDescription {
   readonly headSize: number;
 }
 
+/** A module, and its hook points. */
 export interface ModuleDescription {
   /** As in the checkpoint: `transformer.h.0.attn`; the empty string is the whole model. */
   readonly path: string;
@@ -46,6 +47,7 @@ export interface ModuleDescription {
   readonly sources?: readonly SourceDescription[] | undefined;
 }
 
+/** A parameter of the checkpoint. */
 export interface ParameterDescription {
   readonly name: string;
   readonly dtype: Dtype;
@@ -58,6 +60,7 @@ export interface FeedDescription extends PortDescription {
   readonly optional?: true | undefined;
 }
 
+/** A model as a server describes it. */
 export interface ModelDescription {
   readonly name: string;
   /** `sha256:…` of the model's files. */

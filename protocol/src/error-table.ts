@@ -12,6 +12,7 @@ interface CodeFacts {
   readonly local?: true;
 }
 
+/** Every code, in the order of the page. */
 export const ERROR_CODES = {
   bad_frame: { meaning: 'A message is no frame of section 1.1 and 1.2.', advice: 'Mend the encoder.' },
   bad_message: {
@@ -210,6 +211,7 @@ export const ERROR_CODES = {
   bad_configuration: { meaning: 'Options that don’t go together.', advice: 'See the message.', local: true },
 } as const satisfies Readonly<Record<ErrorCode, CodeFacts>>;
 
+/** Whether the same request may work later, by itself. */
 export function isRetryable(code: ErrorCode): boolean {
   return factsOf(code)?.retry === true;
 }

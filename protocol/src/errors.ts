@@ -72,10 +72,12 @@ export const CODES = [
   'bad_configuration',
 ] as const;
 
+/** A code of the table. */
 export type ErrorCode = (typeof CODES)[number];
 
 /** Codes an access error may have: why a saved value never came to be. */
 export const ACCESS_CODES = ['not_reached', 'unset', 'failed', 'too_large', 'cancelled'] as const;
+/** A code of an access error. */
 export type AccessCode = (typeof ACCESS_CODES)[number];
 
 /** The page of the project's documentation about a code; none for a code that only the peer knows. */

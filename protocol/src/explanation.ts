@@ -7,6 +7,7 @@ import { name, path, uint } from './fields.ts';
 /** Why a segment ends where it does: a block does, a write or skip cuts it, the pass stops, or the model is over. */
 export type SegmentEnd = 'block' | 'write' | 'stop' | 'end';
 
+/** How a run of one pass would go. */
 export interface Explanation {
   /** Of all prompts, padding not counted. */
   readonly tokens: number;

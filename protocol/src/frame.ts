@@ -20,6 +20,7 @@ const packr = new Packr({
 /** Header fields on their way out; undefined fields are left out, and a lone surrogate becomes U+FFFD. */
 export type Header = { readonly type: string } & Readonly<Record<string, unknown>>;
 
+/** A message before it is checked. */
 export interface Frame {
   readonly header: Readonly<Record<string, unknown>> & { readonly type: string };
   readonly payload: Uint8Array;

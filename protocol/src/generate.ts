@@ -26,7 +26,9 @@ export const ENDS = ['length', 'token', 'string', 'stop', 'cut'] as const;
 /** What came of one invoke; `steps`, where there are several: how many passes began before it ended. */
 export const generated = z.strictObject({ tokens: uint, end: z.enum(ENDS), steps: z.optional(uint) });
 
+/** How tokens are chosen, and when to end (PROTOCOL.md, section 6.2). */
 export type Generate = z.infer<typeof generate>;
+/** What came of one prompt. */
 export type Generated = z.infer<typeof generated>;
 
 /** One trace of a run. */

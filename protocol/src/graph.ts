@@ -25,6 +25,7 @@ export interface Place {
   readonly steps?: Steps | undefined;
 }
 
+/** Where at a module: what it takes, what it gives, or a value that it makes on its way. */
 export type Port = 'input' | 'output' | 'source';
 /** One step, a rising list, or a range as in Python: from 0 on, and as many as come, if nothing else is said. */
 export type Steps = number | readonly number[] | AxisRange;
@@ -47,6 +48,7 @@ export interface AxisIndices {
  */
 export type Selection = readonly (number | AxisRange | AxisIndices)[];
 
+/** An operator's attribute, by ONNX's types. */
 export type AttributeValue = number | string | readonly number[];
 
 /** In a run of several traces: the value that a node of an earlier one has, in a step where that has several. */
@@ -102,7 +104,9 @@ export type GraphNode =
   | { readonly kind: 'save'; readonly value: number }
   | { readonly kind: 'log'; readonly text?: string | undefined; readonly value?: number | undefined };
 
+/** What a node does. */
 export type NodeKind = GraphNode['kind'];
+/** The nodes of one kind. */
 export type NodeOf<K extends NodeKind> = Extract<GraphNode, { kind: K }>;
 
 /** What a forward pass starts from; feeds are the model's inputs by name, their bytes in the payload. */
@@ -111,6 +115,7 @@ export type Input =
   | { readonly ids: readonly number[] }
   | { readonly feeds: Readonly<Record<string, TensorRef>> };
 
+/** What to do in a forward pass, as plain data: its inputs, and nodes that refer to earlier ones by number. */
 export interface Graph {
   /** At least one; more are several prompts in one pass, with the capability `invokes`. */
   readonly invokes: readonly { readonly input: Input }[];

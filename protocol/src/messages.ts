@@ -100,8 +100,10 @@ export const traceReport = z
   })
   .check(z.refine(hasItsFields, { error: 'wanted the fields of its state, and no others' }));
 
+/** In the order in which they can come (PROTOCOL.md, section 2.3). */
 export const RUN_STATES = ['received', 'queued', 'running', 'completed', 'failed', 'cancelled'] as const;
 
+/** What a client may say, by type (PROTOCOL.md, section 2.1). */
 export const clientMessages = {
   hello: z.strictObject({ type: z.literal('hello'), protocol: uint, client: peer, capabilities }),
   describe: z.strictObject({ type: z.literal('describe'), request: uint, model: name }),
@@ -156,6 +158,7 @@ const step = z.optional(uint);
 /** In a run of `traces`, and in no other: which of them it is of. */
 const ofTrace = { trace: z.optional(uint) };
 
+/** What a server may say, by type (PROTOCOL.md, section 2.2). */
 export const serverMessages = {
   welcome: z.strictObject({
     type: z.literal('welcome'),
@@ -263,20 +266,30 @@ export const serverMessages = {
 
 /** A table of messages: type → schema. */
 export type MessageTable = Readonly<Record<string, z.ZodMiniType>>;
+/** A message of a table: of one type, or any. */
 export type MessageOf<T extends MessageTable, K extends keyof T = keyof T> = z.infer<T[K]>;
 /** One function a message, checked by the compiler to be complete. */
 export type Handlers<T extends MessageTable> = {
   readonly [K in keyof T]: (message: z.infer<T[K]>, payload: Uint8Array) => void;
 };
 
+/** Any message of a client. */
 export type ClientMessage = MessageOf<typeof clientMessages>;
+/** Any message of a server. */
 export type ServerMessage = MessageOf<typeof serverMessages>;
+/** What a server says of itself first. */
 export type Welcome = MessageOf<typeof serverMessages, 'welcome'>;
+/** A step of a run's life. */
 export type Status = MessageOf<typeof serverMessages, 'status'>;
+/** What a server takes at most, in bytes, milliseconds and numbers of things (PROTOCOL.md, section 2.2). */
 export type Limits = Welcome['limits'];
+/** What a run may be told beside its graph. */
 export type RunOptions = z.infer<typeof runOptions>;
+/** How a pass or generation went. */
 export type Report = z.infer<typeof report>;
+/** How one trace of a session went, or why it failed. */
 export type TraceReport = z.infer<typeof traceReport>;
+/** Where a run is. */
 export type RunState = (typeof RUN_STATES)[number];
 
 /** Fields that a status has with some states only, and those that it must have with one. */
@@ -298,6 +311,7 @@ function hasItsFields(status: {
   return told === undefined ? state !== 'completed' : isTerminal(state);
 }
 
+/** Whether a run in this state has ended. */
 export function isTerminal(state: RunState): boolean {
   return state === 'completed' || state === 'failed' || state === 'cancelled';
 }

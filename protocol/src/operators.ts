@@ -20,6 +20,7 @@ export { ShapeFault } from './shapes/call.ts';
 export { type Dim, type Dims, MAX_VALUES, mostOf, type Shape, shapeOf } from './shapes/dim.ts';
 export { applied } from './shapes/module.ts';
 
+/** Every operator that a graph may use, by its ONNX name. */
 export const OPERATORS: Readonly<Record<string, OperatorFacts>> = Object.fromEntries(
   [ELEMENTWISE, LOGIC, REDUCTIONS, LAYOUT, GATHER, RANDOM]
     .flatMap((family) => Object.entries(family))

@@ -7,6 +7,7 @@ import type { ModelDescription, ModuleDescription, PortDescription } from './des
 import { describeTensor } from './tensor.ts';
 import { plural } from './words.ts';
 
+/** What of a model is shown, and how. */
 export interface TreeOptions {
   /** Dims with terminal escapes what can't be hooked. The reasons are there either way. */
   readonly color?: boolean;

@@ -3,6 +3,7 @@
  * float16 is held as its bits in a Uint16Array, bool as bytes of 0 and 1, int64 as BigInt64Array.
  */
 
+/** The elements of a tensor, row-major: the typed array of its dtype. */
 export type TensorData =
   | Uint8Array
   | Int8Array
@@ -46,6 +47,7 @@ export const DTYPES = {
   float64: { size: 8, array: Float64Array, kind: 'float', onnx: 11 },
 } as const satisfies Record<string, DtypeFacts>;
 
+/** The name of a dtype, ONNX's. */
 export type Dtype = keyof typeof DTYPES;
 
 export const DTYPE_NAMES = Object.keys(DTYPES) as readonly Dtype[];
@@ -60,6 +62,7 @@ export interface TensorLike {
 /** A value in a graph: one tensor, or a tuple of values (a module with several outputs). */
 export type Value = TensorLike | readonly Value[];
 
+/** Whether a value is several. */
 export function isTuple(value: Value): value is readonly Value[] {
   return Array.isArray(value);
 }
@@ -69,6 +72,7 @@ export function elementCount(dims: readonly number[]): number {
   return dims.reduce((product, dim) => product * dim, 1);
 }
 
+/** Bytes of a tensor's elements. */
 export function byteLength(dtype: Dtype, dims: readonly number[]): number {
   return elementCount(dims) * DTYPES[dtype].size;
 }

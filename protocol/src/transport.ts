@@ -1,5 +1,6 @@
 /** The one interface between a conversation and whatever carries it. Logic never touches a socket. */
 
+/** What listens on a transport. */
 export interface TransportHandlers {
   /**
    * One message. Where `payload` is given, `bytes` ends with the first part as its sender gave it, and `payload` is the
@@ -11,6 +12,7 @@ export interface TransportHandlers {
   close(code: number, reason: string): void;
 }
 
+/** Carries whole messages, in order, until it is closed. */
 export interface Transport {
   /** Sends one message, given in parts to save a copy. After a close it does nothing. */
   send(parts: readonly Uint8Array[]): void;

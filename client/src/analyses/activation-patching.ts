@@ -12,6 +12,7 @@ import { Tensor } from '../tensor.ts';
 import { type Architecture, architectureOf, type Parts } from './architecture.ts';
 import { logitOf, type Target, targetIds } from './targets.ts';
 
+/** Options of `activationPatching`. */
 export interface PatchingOptions extends Target {
   readonly clean: TraceInput;
   /** As many tokens as the clean prompt. */
@@ -25,6 +26,7 @@ export interface PatchingOptions extends Target {
   readonly parts?: Parts | undefined;
 }
 
+/** What each patch brings back; axes are in the order of `blocks` and `positions`. */
 export interface PatchingResult {
   /** The target's logit, or the difference, at the last position. */
   readonly clean: number;
@@ -37,6 +39,10 @@ export interface PatchingResult {
   readonly effect: Tensor;
 }
 
+/**
+ * Patches each of the blocks at each of the positions. Rejects as `trace` does, and with `bad_input` for prompts of different
+ * lengths or where a part of the model isn't found.
+ */
 export async function activationPatching(
   model: LanguageModel,
   options: PatchingOptions,

@@ -103,6 +103,7 @@ function missing({ name, architecture }: ModelDescription, part: string, how: st
   return `It can’t be told what ${part} is in ${name} (${architecture}). Name it: ${how}. await model.print() shows the modules.`;
 }
 
+/** A part that isn't found is told when it is asked for, with `bad_input`. */
 export async function architectureOf(model: LanguageModel, parts?: Parts): Promise<Architecture> {
   return new Architecture(await model.describe(), parts);
 }

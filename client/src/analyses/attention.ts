@@ -5,6 +5,7 @@ import type { LanguageModel } from '../model.ts';
 import { Tensor } from '../tensor.ts';
 import { architectureOf, type Parts } from './architecture.ts';
 
+/** One head of one block, both by number from 0. */
 export interface Head {
   readonly block: number;
   readonly head: number;

@@ -12,6 +12,7 @@ import type { TracedValue } from '../traced.ts';
 import { type Architecture, architectureOf, type Parts } from './architecture.ts';
 import { logitOf, type Target, type TargetIds, targetIds } from './targets.ts';
 
+/** Options of `directLogitAttribution`. */
 export interface AttributionOptions extends Target {
   /** Which position; the last if left out. */
   readonly position?: number | undefined;
@@ -20,6 +21,7 @@ export interface AttributionOptions extends Target {
   readonly parts?: Parts | undefined;
 }
 
+/** A logit, taken apart. */
 export interface Attribution {
   /** `embedding`, then each block's attention and MLP by path. */
   readonly components: readonly string[];
@@ -35,6 +37,7 @@ export interface Attribution {
 
 type Value = TracedValue | PlaceSlice;
 
+/** Rejects as `trace` does, and with `bad_input` where a part of the model isn't found. */
 export async function directLogitAttribution(
   model: LanguageModel,
   input: TraceInput,

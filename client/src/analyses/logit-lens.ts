@@ -7,6 +7,7 @@ import type { LanguageModel } from '../model.ts';
 import type { Tensor } from '../tensor.ts';
 import { architectureOf, type Parts } from './architecture.ts';
 
+/** Options of `logitLens`. */
 export interface LogitLensOptions {
   /** Which position; the last if left out. Negative ones count from the end. */
   readonly position?: number | undefined;
@@ -15,6 +16,7 @@ export interface LogitLensOptions {
   readonly parts?: Parts | undefined;
 }
 
+/** What the model would say after one block; `block` is its path. */
 export interface LensRow {
   readonly block: string;
   /** `[topK]`, the most probable first. */

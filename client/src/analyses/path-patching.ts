@@ -17,6 +17,7 @@ import { type Architecture, architectureOf, type Parts } from './architecture.ts
 import { headOutputs } from './direct-logit-attribution.ts';
 import { logitOf, type Target, targetIds } from './targets.ts';
 
+/** Options of `pathPatching`. */
 export interface PathPatchingOptions extends Target {
   readonly clean: TraceInput;
   /** As many tokens as the clean prompt. */
@@ -35,6 +36,7 @@ export interface PathPatchingOptions extends Target {
   readonly parts?: Parts | undefined;
 }
 
+/** What each path brings; axes are in the order of `receivers`. */
 export interface PathPatchingResult {
   /** The target's logit, or the difference, at the last position, with nothing patched. */
   readonly clean: number;
@@ -45,6 +47,7 @@ export interface PathPatchingResult {
   readonly effect: Tensor;
 }
 
+/** Patches the path from the sender to each of the receivers. Rejects as `activationPatching` does. */
 export async function pathPatching(
   model: LanguageModel,
   options: PathPatchingOptions,

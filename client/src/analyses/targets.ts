@@ -8,12 +8,14 @@ import type { TracedValue } from '../traced.ts';
 /** A token, by id or as text that is one token (`' Mary'`). */
 export type Token = number | string;
 
+/** The logit that counts: of one token, or how much it is above another's. */
 export interface Target {
   readonly target: Token;
   /** The token whose logit is taken away; none if left out. */
   readonly versus?: Token | undefined;
 }
 
+/** The same by token ids. */
 export interface TargetIds {
   readonly target: number;
   readonly versus: number | undefined;

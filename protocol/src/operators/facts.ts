@@ -24,6 +24,7 @@ export type Kind = keyof typeof KINDS;
 /** A list of strings is a choice of one of them. */
 export type AttributeType = 'int' | 'float' | 'ints' | 'string' | readonly string[];
 
+/** What an operator takes and gives, as the table of PROTOCOL.md, section 3.3, has it. */
 export interface OperatorFacts {
   /** What the type variable `T` may be. */
   readonly T: Kind;
