@@ -44,7 +44,7 @@ const FRAMES: readonly Row[] = [
     'takes a key twice',
     ['client-broken-duplicate-key', 'client-broken-duplicate-deep'],
     'protocol/src/scan.ts',
-    'keys.has(key)',
+    'keys.includes(key)',
     'false',
   ],
   ['takes what is no UTF-8', 'client-broken-utf8', 'protocol/src/scan.ts', 'fatal: true', 'fatal: false'],
@@ -151,9 +151,9 @@ const CONVERSATION: readonly Row[] = [
   [
     'knows a closed list of codes',
     'client-error-unknown-code',
-    'protocol/src/errors.ts',
+    'protocol/src/error-body.ts',
     'bodyOf(name as unknown as z.ZodMiniType<ErrorCode>)',
-    'bodyOf(z.enum(Object.keys(ERROR_CODES)) as never)',
+    'bodyOf(z.enum(ACCESS_CODES) as never)',
   ],
 ];
 
@@ -186,7 +186,7 @@ const MESSAGES: readonly Row[] = [
   [
     'takes any code of an access error',
     'client-broken-access-code',
-    'protocol/src/errors.ts',
+    'protocol/src/error-body.ts',
     'bodyOf(z.enum(ACCESS_CODES))',
     'bodyOf(name as never)',
   ],

@@ -29,6 +29,7 @@ export async function bundleClient(outfile: string, wrong?: WrongClient): Promis
     // From the sources, which a patch can be read beside.
     alias: {
       '@tracewire/client': path.join(ROOT, 'client/src/index.ts'),
+      '@tracewire/protocol/core': path.join(ROOT, 'protocol/src/core.ts'),
       '@tracewire/protocol/wire': path.join(ROOT, 'protocol/src/wire.ts'),
       '@tracewire/protocol': path.join(ROOT, 'protocol/src/index.ts'),
     },
