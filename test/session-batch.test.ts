@@ -9,19 +9,15 @@ import {
   TraceError,
   ValueNotSetError,
 } from '@tracewire/client';
-import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
+import { beforeEach, describe, expect, it } from 'vitest';
 import { relativeError } from './support/reference.ts';
-import { startServer, type TestServer } from './support/server.ts';
+import { served } from './support/served.ts';
 
 const EIFFEL = 'The Eiffel Tower is in the city of';
 const COLOSSEUM = 'The Colosseum is in the city of';
 const BATCH = { batch: true } as const;
 
-let server: TestServer;
-beforeAll(async () => {
-  server = await startServer('--model', 'tiny-gpt2');
-});
-afterAll(() => server.stop());
+const server = await served();
 
 /** A clean run, and one of the other prompt for each of three blocks, patched there. */
 function sweep(s: Session): { readonly logits: Saved<Tensor>[]; readonly report: Saved<RunReport> } {

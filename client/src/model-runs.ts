@@ -40,11 +40,19 @@ export type AnyResult<T> = GenerationResult<T> | BatchGenerationResult<T>;
 /** Resolves when the trace is written down and sent. A run that is followed has its input already, and limits behind it. */
 export async function runTrace<T>(
   access: ModelAccess,
-  { prompts, options, fn, generate }: Work<T>,
+  work: Work<T>,
   site: CallSite,
   how: How = {},
 ): Promise<Recorded<T> & { readonly execution: Execution }> {
-  const { link, tree, writing } = await openFor(access, options, how);
+  return traceOn(await openFor(access, work.options, how), work, site, how);
+}
+
+async function traceOn<T>(
+  { link, tree, writing }: Open,
+  { prompts, options, fn, generate }: Work<T>,
+  site: CallSite,
+  how: How,
+): Promise<Recorded<T> & { readonly execution: Execution }> {
   const { welcome } = link.conversation;
   const follows = how.follow !== undefined;
   const limits = follows ? undefined : welcome.limits;
@@ -64,8 +72,9 @@ export async function runSession<T>(
 ): Promise<{ readonly result: T; readonly execution: Execution }> {
   const { fn } = work;
   const { batch = false, ...options } = work.options;
-  const { link, tree, writing } = await openFor(access, options, how);
-  if (batch) return runTrace(access, { prompts: 'invokes', options, fn: writing.inOnePass(fn) }, site, how);
+  const open = await openFor(access, options, how);
+  const { link, tree, writing } = open;
+  if (batch) return traceOn(open, { prompts: 'invokes', options, fn: writing.inOnePass(fn) }, site, how);
   const { welcome } = link.conversation;
   const limits = how.follow === undefined ? welcome.limits : undefined;
   const { result, traces } = writing.recordSession(tree, site, fn, limits);

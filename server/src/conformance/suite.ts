@@ -6,6 +6,7 @@ import { BATCHING_CASES, NOT_SHARED } from './cases/batching.ts';
 import { BLOBS, FUNCTIONS } from './cases/blobs.ts';
 import { CONVERSATION } from './cases/conversation.ts';
 import { DESCRIPTIONS } from './cases/descriptions.ts';
+import { DETACHED, NOT_DETACHED } from './cases/detach.ts';
 import { EXPLAIN } from './cases/explain.ts';
 import { FEED_CASES } from './cases/feeds.ts';
 import { FLOW } from './cases/flow.ts';
@@ -15,6 +16,7 @@ import { HANDSHAKE } from './cases/handshake.ts';
 import { HOOKS } from './cases/hooks.ts';
 import { INVOKES_CASES } from './cases/invokes.ts';
 import { KEYLESS, KEYS } from './cases/keys.ts';
+import { MOVING } from './cases/moves.ts';
 import { FAILURES, NODES } from './cases/nodes.ts';
 import { OPERATOR_RESULTS } from './cases/operator-results.ts';
 import { OPERATOR_CASES } from './cases/operators.ts';
@@ -26,7 +28,7 @@ import { REFUSED_INPUTS } from './cases/refused-inputs.ts';
 import { REFUSED_NODES } from './cases/refused-nodes.ts';
 import { REFUSED_PLACES } from './cases/refused-places.ts';
 import { REFUSED_WRITES } from './cases/refused-writes.ts';
-import { NOT_DETACHED, RESUMING } from './cases/resume.ts';
+import { RESUMING } from './cases/resume.ts';
 import { RUNS } from './cases/runs.ts';
 import { SESSIONS } from './cases/sessions.ts';
 import { STOPS } from './cases/stops.ts';
@@ -59,6 +61,8 @@ export const SERVER_CASES: readonly ConformanceCase[] = [
   ...OPERATOR_RESULTS,
   NOT_DETACHED,
   ...RESUMING,
+  ...MOVING,
+  ...DETACHED,
   ...INVOKES_CASES,
   NOT_SHARED,
   ...BATCHING_CASES,

@@ -3,10 +3,9 @@ import type { Input, ModelDescription, TensorLike } from '@tracewire/protocol';
 import fc from 'fast-check';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { Engine } from './engine.ts';
-import { onnxRuntime } from './runtime/ort.ts';
-import type { Runtime, RuntimeOptions } from './runtime/runtime.ts';
 import { GraphBuilder, type Ran, relativeError, runGraph } from './testing/graphs.ts';
 import { CountingRuntime, loadEngine, TINY_GPT2, TINY_LLAMA } from './testing/models.ts';
+import { wrappedRuntime } from './testing/wrapped-runtime.ts';
 
 /** Of different lengths, the longest in the middle; one of a single token. */
 const PROMPTS: readonly Input[] = [
@@ -78,28 +77,15 @@ async function errorsOf(together: Engine, alone: Engine): Promise<number[][]> {
 const largest = (errors: readonly number[][]): number => Math.max(...errors.flat());
 
 /** ONNX Runtime, with a feed of the model put wrong. */
-const withWrongFeed =
-  (feed: string, wrong: (index: number, width: number) => number) =>
-  (options: RuntimeOptions): Runtime => {
-    const runtime = onnxRuntime(options);
-    return {
-      ...runtime,
-      createSegment: async (model, how) => {
-        const segment = await runtime.createSegment(model, how);
-        return {
-          release: () => segment.release(),
-          run: (feeds, fetches) => {
-            const given = feeds.get(feed);
-            if (!given) return segment.run(feeds, fetches);
-            const width = given.dims[1] ?? 1;
-            const data = given.data.map(((_: unknown, index: number) =>
-              BigInt(wrong(index, width))) as never) as typeof given.data;
-            return segment.run(new Map([...feeds, [feed, { ...given, data }]]), fetches);
-          },
-        };
-      },
-    };
-  };
+const withWrongFeed = (feed: string, wrong: (index: number, width: number) => number) =>
+  wrappedRuntime((run, feeds, fetches) => {
+    const given = feeds.get(feed);
+    if (!given) return run(feeds, fetches);
+    const width = given.dims[1] ?? 1;
+    const data = given.data.map(((_: unknown, index: number) =>
+      BigInt(wrong(index, width))) as never) as typeof given.data;
+    return run(new Map([...feeds, [feed, { ...given, data }]]), fetches);
+  });
 
 /** Own tokens of a row, as the prompts have them. */
 const lengthOf = (row: number): number => {

@@ -2,28 +2,15 @@
 import type { Generate, Input, TensorLike } from '@tracewire/protocol';
 import { describe, expect, it } from 'vitest';
 import type { Engine } from './engine.ts';
-import { onnxRuntime } from './runtime/ort.ts';
-import type { Runtime, RuntimeOptions } from './runtime/runtime.ts';
 import { loadEngine, TINY_GPT2, TINY_LLAMA } from './testing/models.ts';
+import { wrappedRuntime } from './testing/wrapped-runtime.ts';
 
 const PROMPTS: readonly Input[] = [{ ids: [17, 4, 250] }, { ids: [9, 301, 44, 12, 5] }];
 const EQUAL: readonly Input[] = [{ ids: [17, 4, 250] }, { ids: [9, 301, 44] }];
 const GENERATE: Generate = { maxNewTokens: 4, stopTokens: [] };
 
 /** ONNX Runtime, with the positions of later steps counted by the cache's length. */
-const byLength = (options: RuntimeOptions): Runtime => {
-  const runtime = onnxRuntime(options);
-  return {
-    ...runtime,
-    createSegment: async (model, how) => {
-      const segment = await runtime.createSegment(model, how);
-      return {
-        release: () => segment.release(),
-        run: (feeds, fetches) => segment.run(withPositions(feeds), fetches),
-      };
-    },
-  };
-};
+const byLength = wrappedRuntime((run, feeds, fetches) => run(withPositions(feeds), fetches));
 
 function withPositions(feeds: ReadonlyMap<string, TensorLike>): ReadonlyMap<string, TensorLike> {
   const [positions, mask] = [feeds.get('position_ids'), feeds.get('attention_mask')];

@@ -99,7 +99,8 @@ function without(
   return attribute('keepdims')?.[0] === 0 ? dropped(gone, at) : at;
 }
 
-const counted = (axes: readonly number[], { rank }: PositionAxis): readonly number[] =>
+/** Axes counted from the first. */
+export const counted = (axes: readonly number[], { rank }: PositionAxis): readonly number[] =>
   axes.map((axis) => (axis < 0 ? axis + rank : axis));
 
 const dropped = (gone: readonly number[], { axis, rank }: PositionAxis): PositionAxis => ({

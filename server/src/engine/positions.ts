@@ -8,6 +8,7 @@ import { usersOf } from './operations.ts';
 import {
   type Application,
   axisOf,
+  counted,
   type Operand,
   type PositionAxis,
   positionsThrough,
@@ -178,25 +179,25 @@ class Follower {
   }
 
   /** The positions that an operator takes, where it takes some by constants. */
-  #positions(application: Application, { axis, rank }: PositionAxis): readonly number[] | undefined {
+  #positions(application: Application, at: PositionAxis): readonly number[] | undefined {
     const { operator, inputs } = application;
     const [value, ...others] = inputs;
     if (!value?.positions || others.some((other) => other?.positions)) return undefined;
-    if (operator === 'Gather' && axisOf(application, 0, rank) === axis)
+    if (operator === 'Gather' && axisOf(application, 0, at.rank) === at.axis)
       return others[0]?.integers
         ?.map((index) => (index < 0 ? index + this.#length : index))
         .filter((index) => index >= 0 && index < this.#length);
-    return operator === 'Slice' ? this.#range(others, { axis, rank }) : undefined;
+    return operator === 'Slice' ? this.#range(others, at) : undefined;
   }
 
-  #range(others: readonly (Operand | undefined)[], { axis, rank }: PositionAxis): number[] | undefined {
+  #range(others: readonly (Operand | undefined)[], at: PositionAxis): number[] | undefined {
     const [starts, ends, axes, steps] = others.map((other) => other?.integers);
-    const which = axes?.map((other) => (other < 0 ? other + rank : other)).indexOf(axis) ?? -1;
+    const which = counted(axes ?? [], at).indexOf(at.axis);
     const [start, end] = [starts?.[which], ends?.[which]];
     const step = others.length < 4 ? 1 : steps?.[which];
     if (start === undefined || end === undefined || !step) return undefined;
-    const { count, at } = rangeOf(start, end, step, this.#length);
-    return Array.from({ length: count }, (_, index) => at(index));
+    const range = rangeOf(start, end, step, this.#length);
+    return Array.from({ length: range.count }, (_, index) => range.at(index));
   }
 }
 

@@ -1,8 +1,33 @@
 import { describe, expect, it } from 'vitest';
 import { begin, runOf, states } from './testing/runs.ts';
-import { DESCRIPTION } from './testing/scripted-host.ts';
-import { settle } from './testing/test-client.ts';
-import { floats, toy } from './testing/toy.ts';
+import { DESCRIPTION, type ScriptedHost } from './testing/scripted-host.ts';
+import { settle, type TestClient } from './testing/test-client.ts';
+import { floats, type Toy, toy } from './testing/toy.ts';
+
+const LOADED = { type: 'loaded', description: DESCRIPTION } as const;
+
+/** Hosts that do this when they are to load; they are counted from 1. */
+function hosts(loads: (host: ScriptedHost, load: number) => unknown, loadingMs?: number): Promise<Toy> {
+  let load = 0;
+  return toy({
+    ...(loadingMs === undefined ? {} : { loadingMs }),
+    answer: (host, command) => {
+      if (command.type !== 'load') return;
+      load += 1;
+      loads(host, load);
+    },
+  });
+}
+
+/** The host is lost with the run `a`, behind which `b` waits. */
+async function lostWhileAnotherWaits(server: Toy): Promise<TestClient> {
+  const client = await server.client();
+  await begin(server, client, 'a');
+  client.send(runOf('b'));
+  await settle();
+  server.host().die('boom');
+  return client;
+}
 
 describe('a lost host', () => {
   const after = (ms: number) => new Promise((resolve) => setTimeout(resolve, ms));
@@ -41,20 +66,11 @@ describe('a lost host', () => {
   });
 
   it('that can’t be started again fails what waits, and is tried again for the next run', async () => {
-    let loads = 0;
-    const server = await toy({
-      answer: (host, command) => {
-        if (command.type !== 'load') return;
-        loads += 1;
-        if (loads === 1 || loads > 5) host.send({ type: 'loaded', description: DESCRIPTION });
-        else host.send({ type: 'load_failed', error: { code: 'model_not_found', message: 'gone' } });
-      },
+    const server = await hosts((host, load) => {
+      if (load === 1 || load > 5) host.send(LOADED);
+      else host.send({ type: 'load_failed', error: { code: 'model_not_found', message: 'gone' } });
     });
-    const client = await server.client();
-    await begin(server, client, 'a');
-    client.send(runOf('b'));
-    await settle();
-    server.host().die('boom');
+    const client = await lostWhileAnotherWaits(server);
     await after(100);
     const last = client.received.at(-1)?.message;
     expect(last).toMatchObject({
@@ -68,40 +84,19 @@ describe('a lost host', () => {
   });
 
   it('that is lost again as soon as it has loaded is replaced, for it takes no runs', async () => {
-    let loads = 0;
-    const server = await toy({
-      answer: (host, command) => {
-        if (command.type !== 'load') return;
-        loads += 1;
-        host.send({ type: 'loaded', description: DESCRIPTION });
-        if (loads === 2) host.die('it was ended by SIGKILL');
-      },
+    const server = await hosts((host, load) => {
+      host.send(LOADED);
+      if (load === 2) host.die('it was ended by SIGKILL');
     });
-    const client = await server.client();
-    await begin(server, client, 'a');
-    client.send(runOf('b'));
-    await settle();
-    server.host().die('boom');
+    const client = await lostWhileAnotherWaits(server);
     await expect.poll(() => server.hosts.length).toBe(3);
     await expect.poll(() => server.host().commands.map(({ type }) => type)).toEqual(['load', 'run']);
     expect(states(client, 'b').at(-1)).toBe('running');
   });
 
   it('whose successor tells nothing of its loading gets another, at last', async () => {
-    let loads = 0;
-    const server = await toy({
-      loadingMs: 100,
-      answer: (host, command) => {
-        if (command.type !== 'load') return;
-        loads += 1;
-        if (loads !== 2) host.send({ type: 'loaded', description: DESCRIPTION });
-      },
-    });
-    const client = await server.client();
-    await begin(server, client, 'a');
-    client.send(runOf('b'));
-    await settle();
-    server.host().die('boom');
+    const server = await hosts((host, load) => load !== 2 && host.send(LOADED), 100);
+    const client = await lostWhileAnotherWaits(server);
     await expect.poll(() => server.hosts.length).toBe(3);
     expect(server.hosts[1]?.killed).toBe(true);
     await expect.poll(() => states(client, 'b').at(-1)).toBe('running');

@@ -3,7 +3,15 @@ import type { Selection } from '@tracewire/protocol';
 import type { ConformanceCase } from '../cases.ts';
 import { faulty, one } from '../faulty.ts';
 import { NotApplicable } from '../mismatch.ts';
-import { outputOf, wholeOutputOf } from '../model-facts.ts';
+import { type ModelFacts, outputOf, wholeOutputOf } from '../model-facts.ts';
+
+/** The last axis of the first block's output whose size the description tells. */
+function fixedAxisOf({ early }: ModelFacts): { readonly axis: number; readonly size: number } {
+  const dims = early.outputs[0]?.dims ?? [];
+  const axis = dims.findLastIndex((dim) => typeof dim === 'number');
+  if (axis < 0) throw new NotApplicable('the first block’s output has no fixed axis');
+  return { axis, size: Number(dims[axis]) };
+}
 
 export const REFUSED_WRITES: readonly ConformanceCase[] = [
   faulty(
@@ -50,11 +58,9 @@ export const REFUSED_WRITES: readonly ConformanceCase[] = [
     'an index outside a fixed axis',
     'bad_selection',
     (sketch, model) => {
-      const dims = model.early.outputs[0]?.dims ?? [];
-      const axis = dims.findLastIndex((dim) => typeof dim === 'number');
-      if (axis < 0) throw new NotApplicable('the first block’s output has no fixed axis');
+      const { axis, size } = fixedAxisOf(model);
       const value = sketch.read(outputOf(model.early));
-      const selection = Array.from({ length: axis + 1 }, (_, at) => (at === axis ? Number(dims[axis]) : {}));
+      const selection = Array.from({ length: axis + 1 }, (_, at) => (at === axis ? size : {}));
       return sketch.write(outputOf(model.early), value, selection);
     },
   ),
@@ -64,11 +70,9 @@ export const REFUSED_WRITES: readonly ConformanceCase[] = [
     'an index of a list outside a fixed axis',
     'bad_selection',
     (sketch, model) => {
-      const dims = model.early.outputs[0]?.dims ?? [];
-      const axis = dims.findLastIndex((dim) => typeof dim === 'number');
-      if (axis < 0) throw new NotApplicable('the first block’s output has no fixed axis');
+      const { axis, size } = fixedAxisOf(model);
       const value = sketch.read(outputOf(model.early));
-      const selection: Selection = [...new Array(axis).fill({}), { indices: [0, Number(dims[axis])] }];
+      const selection: Selection = [...new Array(axis).fill({}), { indices: [0, size] }];
       return sketch.write(outputOf(model.early), value, selection);
     },
   ),

@@ -1,62 +1,12 @@
-/** Section 2.4: what a server that announces `resume` or `detach` does when a connection is lost. */
-import type { CaseContext, ConformanceCase } from '../cases.ts';
+/** Section 2.4: what a server that announces `resume` does when a connection is lost, and when a run is sent again. */
+import type { ConformanceCase } from '../cases.ts';
 import { check, mustEqual, NotApplicable, sleep } from '../mismatch.ts';
 import { outputOf } from '../model-facts.ts';
-import { newRunId, type Peer } from '../peer.ts';
-import type { RunView } from '../run-view.ts';
+import { newRunId } from '../peer.ts';
+import { begun, caseOf, finished, graphOf, lose, outline, RESUME, resume, toiling } from '../resuming.ts';
 import { Sketch } from '../sketch.ts';
-import { toil } from '../work.ts';
 
-const RESUME = ['resume'] as const;
-const MOVES = ['resume', 'moves'] as const;
-const DETACH = ['resume', 'detach'] as const;
-
-function graphOf({ model }: CaseContext): Sketch {
-  const sketch = new Sketch({ ids: model.ids });
-  const [early, last] = [sketch.read(outputOf(model.early)), sketch.read(outputOf(model.last))];
-  sketch.save(early);
-  sketch.save(last);
-  return sketch;
-}
-
-interface Lost {
-  readonly run: string;
-  readonly sketch: Sketch;
-  readonly first: RunView;
-}
-
-/** A run whose messages have all come and of which the first `acked` are acknowledged; then the connection goes. */
-async function lose(context: CaseContext, acked = 0): Promise<Lost> {
-  const peer = await context.open(RESUME);
-  const sketch = graphOf(context);
-  const first = peer.run({ ...sketch.request, withholdAcks: true });
-  await first.ended('completed');
-  if (acked > 0) {
-    first.ack(acked);
-    await peer.mustGoOn();
-  }
-  peer.wire.destroy();
-  await peer.wire.closed;
-  return { run: first.id, sketch, first };
-}
-
-function resume(peer: Peer, { run, sketch }: Lost, after: number): RunView {
-  const view = peer.follow(run, sketch.graph, { after, withholdAcks: true });
-  peer.send({ type: 'resume', run, after });
-  return view;
-}
-
-/** The numbered messages, without what may differ. */
-const outline = (view: RunView): readonly string[] =>
-  view.messages.map((message) => `${'seq' in message ? message.seq : ''} ${message.type}`);
-
-const resumeCase = (
-  id: string,
-  requirements: readonly string[],
-  shows: string,
-  run: (context: CaseContext) => Promise<void>,
-  profile: 'resume' | 'moves' | 'detach' = 'resume',
-): ConformanceCase => ({ id, requirements, shows, profile, run });
+const resumeCase = caseOf('resume');
 
 export const RESUMING: readonly ConformanceCase[] = [
   resumeCase(
@@ -91,7 +41,7 @@ export const RESUMING: readonly ConformanceCase[] = [
       const peer = await context.open(RESUME);
       const sketch = graphOf(context);
       const first = peer.run({ ...sketch.request, withholdAcks: true });
-      await first.until(() => (first.messages.length > 0 ? true : undefined), 'the first message');
+      await begun(first);
       peer.wire.destroy();
       await peer.wire.closed;
       const view = resume(await context.open(RESUME), { run: first.id, sketch, first }, 0);
@@ -149,110 +99,15 @@ export const RESUMING: readonly ConformanceCase[] = [
     'a run moves to the connection that resumes it; the old one gets no more of it',
     async (context) => {
       const old = await context.open(RESUME);
-      const sketch = graphOf(context);
-      const first = old.run({ ...sketch.request, withholdAcks: true });
-      await first.ended('completed');
-      const view = resume(await context.open(RESUME), { run: first.id, sketch, first }, 0);
+      const moving = await finished(context, old);
+      const { first } = moving;
+      const view = resume(await context.open(RESUME), moving, 0);
       await view.ended('completed');
       const before = first.messages.length;
       view.ack(view.seq);
       await old.mustGoOn();
       mustEqual('messages on the old connection', first.messages.length, before);
     },
-  ),
-  resumeCase(
-    'moves-told',
-    ['R-451', 'R-122'],
-    'the connection that a run moves away from is told run_moved, unless it has seen the end',
-    async (context) => {
-      const old = await context.open(MOVES);
-      const sketch = new Sketch({ ids: context.model.ids });
-      sketch.save(toil(sketch, 16));
-      const first = old.run({ ...sketch.request, withholdAcks: true });
-      await first.until(() => (first.messages.length > 0 ? true : undefined), 'the first message');
-      const other = await context.open(MOVES);
-      const view = resume(other, { run: first.id, sketch, first }, 0);
-      if (await first.endHere()) throw new NotApplicable('the run ended before it moved');
-      const before = first.messages.length;
-      other.send({ type: 'cancel', run: first.id });
-      const { refused } = await view.end();
-      mustEqual('a refusal on the new connection', refused ?? null, null);
-      view.ack(view.seq);
-      await old.mustGoOn();
-      mustEqual('messages on the old connection', first.messages.length, before);
-    },
-    'moves',
-  ),
-  resumeCase(
-    'moves-behind-the-end',
-    ['R-452'],
-    'a connection that was sent the end of a run is not told that it moves',
-    async (context) => {
-      const old = await context.open(MOVES);
-      const sketch = graphOf(context);
-      const first = old.run({ ...sketch.request, withholdAcks: true });
-      await first.ended('completed');
-      const view = resume(await context.open(MOVES), { run: first.id, sketch, first }, 0);
-      await view.ended('completed');
-      view.ack(view.seq);
-      await old.mustGoOn();
-      mustEqual('told that it moved', first.moved, false);
-    },
-    'moves',
-  ),
-  resumeCase(
-    'moves-back',
-    ['R-451'],
-    'a run that is taken back moves again, and the other connection is told',
-    async (context) => {
-      const peers = [await context.open(MOVES), await context.open(MOVES)] as const;
-      const sketch = new Sketch({ ids: context.model.ids });
-      sketch.save(toil(sketch, 16));
-      const first = peers[0].run({ ...sketch.request, withholdAcks: true });
-      await first.until(() => (first.messages.length > 0 ? true : undefined), 'the first message');
-      const lost = { run: first.id, sketch, first };
-      const second = resume(peers[1], lost, 0);
-      if (await first.endHere()) throw new NotApplicable('the run ended before it moved');
-      const third = resume(peers[0], lost, 0);
-      if (await second.endHere()) throw new NotApplicable('the run ended before it moved back');
-      peers[0].send({ type: 'cancel', run: first.id });
-      await third.end();
-      third.ack(third.seq);
-      await peers[0].mustGoOn();
-    },
-    'moves',
-  ),
-  resumeCase(
-    'moves-not-announced',
-    ['R-117', 'R-186'],
-    'a client that doesn’t know of it hears nothing of a run that has moved',
-    async (context) => {
-      const old = await context.open(RESUME);
-      const sketch = new Sketch({ ids: context.model.ids });
-      sketch.save(toil(sketch, 16));
-      const first = old.run({ ...sketch.request, withholdAcks: true });
-      await first.until(() => (first.messages.length > 0 ? true : undefined), 'the first message');
-      const other = await context.open(RESUME);
-      const view = resume(other, { run: first.id, sketch, first }, 0);
-      await view.until(() => (view.messages.length > 0 ? true : undefined), 'the first message');
-      await old.mustGoOn();
-      other.send({ type: 'cancel', run: first.id });
-      await view.end();
-      view.ack(view.seq);
-      await old.mustGoOn();
-      mustEqual('told that it moved', first.moved, false);
-    },
-    'moves',
-  ),
-  resumeCase(
-    'moves-with-resume',
-    ['R-450'],
-    'a server that offers moves offers resume',
-    async (context) => {
-      const { capabilities } = await (await context.openSilent()).hello(MOVES);
-      mustEqual('resume offered', capabilities.includes('resume'), true);
-    },
-    'moves',
   ),
   resumeCase(
     'retry',
@@ -376,13 +231,11 @@ export const RESUMING: readonly ConformanceCase[] = [
     'a connection that was closed with 1000 is not lost: its runs are gone',
     async (context) => {
       const peer = await context.open(RESUME);
-      const sketch = graphOf(context);
-      const first = peer.run({ ...sketch.request, withholdAcks: true });
-      await first.ended('completed');
+      const lost = await finished(context, peer);
       peer.wire.close();
       await peer.wire.closed;
       await sleep(50);
-      await resume(await context.open(RESUME), { run: first.id, sketch, first }, 0).refusedWith('run_lost');
+      await resume(await context.open(RESUME), lost, 0).refusedWith('run_lost');
     },
   ),
   resumeCase(
@@ -391,10 +244,7 @@ export const RESUMING: readonly ConformanceCase[] = [
     'a cancel counts on any connection of the key; an ack only where the run is',
     async (context) => {
       const peer = await context.open(RESUME);
-      const sketch = new Sketch({ ids: context.model.ids });
-      sketch.save(toil(sketch, 16));
-      const view = peer.run({ ...sketch.request, withholdAcks: true });
-      await view.until(() => (view.messages.length > 0 ? true : undefined), 'the first message');
+      const { first: view } = await toiling(context, peer);
       const other = await context.open(RESUME);
       other.send({ type: 'ack', run: view.id, seq: 999 });
       await other.mustGoOn();
@@ -404,84 +254,4 @@ export const RESUMING: readonly ConformanceCase[] = [
       mustEqual('the state', status?.state, 'cancelled');
     },
   ),
-  resumeCase(
-    'detach-with-resume',
-    ['R-195'],
-    'a server that offers detach offers resume',
-    async (context) => {
-      const { capabilities } = await (await context.openSilent()).hello(DETACH);
-      mustEqual('resume offered', capabilities.includes('resume'), true);
-    },
-    'detach',
-  ),
-  resumeCase(
-    'detach-id-in-use',
-    ['R-197'],
-    'the id of a detached run is in use though all of it was acked',
-    async (context) => {
-      const peer = await context.open(DETACH);
-      const first = peer.run({ ...graphOf(context).request, options: { detach: true } });
-      await first.ended('completed');
-      const other = new Sketch({ ids: context.model.ids });
-      other.saveRead(outputOf(context.model.early));
-      await peer.mustGoOn();
-      await peer.run({ ...other.request, run: first.id }).refusedWith('run_conflict');
-    },
-    'detach',
-  ),
-  resumeCase(
-    'detach',
-    ['R-126', 'R-127', 'R-128'],
-    'a detached run goes on without its connection, and all of it can be fetched, twice, though it was acked',
-    async (context) => {
-      const peer = await context.open(DETACH);
-      const sketch = graphOf(context);
-      const first = peer.run({ ...sketch.request, options: { detach: true } });
-      await first.until(() => (first.messages.length > 0 ? true : undefined), 'the first message');
-      peer.wire.destroy();
-      await peer.wire.closed;
-      for (let turn = 0; turn < 2; turn++) {
-        const next = await context.open(DETACH);
-        const view = next.follow(first.id, sketch.graph);
-        next.send({ type: 'resume', run: first.id, after: 0 });
-        await view.ended('completed');
-        mustEqual('the values', view.values.size, 2);
-        next.wire.destroy();
-        await next.wire.closed;
-      }
-    },
-    'detach',
-  ),
-  resumeCase(
-    'detach-any-after',
-    ['R-127', 'R-128'],
-    'a detached run is fetched from any number on',
-    async (context) => {
-      const peer = await context.open(DETACH);
-      const sketch = graphOf(context);
-      const first = peer.run({ ...sketch.request, options: { detach: true } });
-      const { seq } = await first.ended('completed');
-      peer.wire.destroy();
-      await peer.wire.closed;
-      const next = await context.open(DETACH);
-      const view = next.follow(first.id, sketch.graph, { after: seq - 1 });
-      next.send({ type: 'resume', run: first.id, after: seq - 1 });
-      await view.ended('completed');
-      mustEqual('the messages', outline(view), outline(first).slice(seq - 1));
-    },
-    'detach',
-  ),
 ];
-
-/** Without the capability, an option of it is refused. */
-export const NOT_DETACHED: ConformanceCase = {
-  id: 'detach-not-announced',
-  requirements: ['R-071', 'R-117', 'R-187'],
-  shows: 'options.detach without the capability gets not_offered',
-  run: async (context) => {
-    const peer = await context.open();
-    const view = peer.run({ ...graphOf(context).request, options: { detach: true } });
-    const error = await view.refusedWith('not_offered');
-    mustEqual('wanted', error.wanted, 'detach');
-  },
-};

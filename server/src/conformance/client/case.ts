@@ -1,5 +1,5 @@
 /** What one case for a client is, and the short forms in which the tables of `cases/` are written. */
-import type { ErrorCode } from '@tracewire/protocol';
+import type { ErrorCode, Limits } from '@tracewire/protocol';
 import type { Profile } from '../requirements.ts';
 import { tensorOf } from '../tensors.ts';
 import { printed, valueOfModule } from './fixture.ts';
@@ -106,3 +106,39 @@ export function amid(id: string, requirement: string, shows: string, breach: Bre
     return breach(run, connection);
   });
 }
+
+/** What all cases of one trace share: the client must announce the profile, and so does the server, within these limits. */
+interface Kind {
+  readonly trace: TraceName;
+  readonly profile: Announced;
+  readonly limits?: Partial<Limits>;
+}
+
+/** Makes the cases in which the server does nothing wrong; `id` is behind the trace's name. */
+export const rightOf =
+  ({ trace, profile, limits }: Kind) =>
+  (
+    id: string,
+    requirements: readonly string[],
+    shows: string,
+    prints: Prints,
+    script: Script,
+    over: Partial<ClientCase> = {},
+  ): ClientCase => ({
+    id: `client-${trace}${id}`,
+    requirements,
+    shows,
+    trace,
+    prints,
+    profile,
+    ...over,
+    script: { capabilities: [profile], ...script, limits: { ...limits, ...script.limits } },
+  });
+
+/** Makes the cases of `amid`. */
+export const amidOf =
+  ({ trace, profile, limits = {} }: Kind) =>
+  (id: string, requirement: string, shows: string, breach: Breach): ClientCase => {
+    const made = amid(`${trace}-${id}`, requirement, shows, breach);
+    return { ...made, trace, profile, script: { capabilities: [profile], limits, ...made.script } };
+  };

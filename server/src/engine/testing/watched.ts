@@ -1,7 +1,6 @@
 /** ONNX Runtime, noting what is computed behind the last block (../tail.ts): positions fed, and dims of what came out. */
-import { onnxRuntime } from '../runtime/ort.ts';
-import type { Runtime, RuntimeOptions } from '../runtime/runtime.ts';
 import { POSITIONS } from '../tail.ts';
+import { wrappedRuntime } from './wrapped-runtime.ts';
 
 export interface TailRun {
   /** For each row of the batch. */
@@ -17,28 +16,16 @@ export class WatchedRuntime {
     return this.#runs.splice(0);
   }
 
-  readonly make = (options: RuntimeOptions): Runtime => {
-    const runtime = onnxRuntime(options);
-    return {
-      ...runtime,
-      createSegment: async (model, how) => {
-        const segment = await runtime.createSegment(model, how);
-        return {
-          release: () => segment.release(),
-          run: async (feeds, fetches) => {
-            const outputs = await segment.run(feeds, fetches);
-            const fed = feeds.get(POSITIONS);
-            if (!fed) return outputs;
-            const [rows = 0, count = 0] = fed.dims;
-            const all = Array.from(fed.data, Number);
-            this.#runs.push({
-              positions: Array.from({ length: rows }, (_, row) => all.slice(row * count, (row + 1) * count)),
-              dims: Object.fromEntries([...outputs].map(([name, { dims }]) => [name, dims])),
-            });
-            return outputs;
-          },
-        };
-      },
-    };
-  };
+  readonly make = wrappedRuntime(async (run, feeds, fetches) => {
+    const outputs = await run(feeds, fetches);
+    const fed = feeds.get(POSITIONS);
+    if (!fed) return outputs;
+    const [rows = 0, count = 0] = fed.dims;
+    const all = Array.from(fed.data, Number);
+    this.#runs.push({
+      positions: Array.from({ length: rows }, (_, row) => all.slice(row * count, (row + 1) * count)),
+      dims: Object.fromEntries([...outputs].map(([name, { dims }]) => [name, dims])),
+    });
+    return outputs;
+  });
 }

@@ -1,7 +1,7 @@
 /** Section 6.2 of the page: a client that generates. */
-import { ANY_ERROR, type ClientCase, type Prints } from '../case.ts';
+import { ANY_ERROR, amidOf, type ClientCase, type Prints, rightOf } from '../case.ts';
 import { printed, valueOfModule } from '../fixture.ts';
-import type { Script, ScriptedConnection } from '../scripted-connection.ts';
+import type { ScriptedConnection } from '../scripted-connection.ts';
 import { REPORT, type ScriptedRun } from '../scripted-run.ts';
 
 const H0 = valueOfModule('h.0');
@@ -21,23 +21,9 @@ const ALL: Prints = { lines: [...tokensUpTo(3), ...savesUpTo(3), LATE, END] };
 
 const REPORTED = { ...REPORT, steps: TOKENS.length, generated: [{ tokens: TOKENS.length, end: 'token' }] };
 
-const generation = (
-  id: string,
-  requirements: readonly string[],
-  shows: string,
-  prints: Prints,
-  script: Script,
-  over: Partial<ClientCase> = {},
-): ClientCase => ({
-  id: `client-generation${id}`,
-  requirements,
-  shows,
-  trace: 'generation',
-  prints,
-  profile: 'generation',
-  script: { capabilities: ['generation'], ...script },
-  ...over,
-});
+const KIND = { trace: 'generation', profile: 'generation' } as const;
+const generation = rightOf(KIND);
+const broken = amidOf(KIND);
 
 /** One pass: the value of `h.0` in it, and the token that it chose. */
 async function pass(run: ScriptedRun, step: number): Promise<void> {
@@ -209,23 +195,4 @@ const ROWS: readonly Row[] = [
   ],
 ];
 
-const BROKEN = ROWS.map(
-  ([id, requirement, shows, breach]): ClientCase => ({
-    id: `client-broken-generation-${id}`,
-    requirements: ['R-054', 'R-283', requirement],
-    shows: `${shows} is a breach: it closes with 4400 and reports protocol_violation`,
-    trace: 'generation',
-    prints: { lines: [{ error: 'protocol_violation' }] },
-    closes: [4400],
-    profile: 'generation',
-    script: {
-      capabilities: ['generation'],
-      run: (run) => {
-        run.begin();
-        return breach(run);
-      },
-    },
-  }),
-);
-
-export const GENERATION = [...RIGHT, ...BROKEN];
+export const GENERATION: readonly ClientCase[] = [...RIGHT, ...ROWS.map((row) => broken(...row))];

@@ -1,9 +1,9 @@
 /** Section 6.3 of the page: a client that runs several traces in one run. */
 import { sleep } from '../../mismatch.ts';
 import { tensorOf } from '../../tensors.ts';
-import { ANY_ERROR, amid, anError, type ClientCase, error, type Prints } from '../case.ts';
+import { ANY_ERROR, amid, amidOf, anError, type ClientCase, error, type Prints, rightOf } from '../case.ts';
 import { bigValue, printed, valueOfModule } from '../fixture.ts';
-import type { Script, ScriptedConnection } from '../scripted-connection.ts';
+import type { ScriptedConnection } from '../scripted-connection.ts';
 import { REPORT, type ScriptedRun } from '../scripted-run.ts';
 
 const H0 = valueOfModule('h.0');
@@ -19,23 +19,9 @@ const ZERO = { trace: 0 };
 const ONE = { trace: 1 };
 const COMPLETED = { state: 'completed', report: REPORT };
 
-const session = (
-  id: string,
-  requirements: readonly string[],
-  shows: string,
-  prints: Prints,
-  script: Script,
-  over: Partial<ClientCase> = {},
-): ClientCase => ({
-  id: `client-session${id}`,
-  requirements,
-  shows,
-  trace: 'session',
-  prints,
-  profile: 'sessions',
-  ...over,
-  script: { capabilities: ['sessions'], ...script, limits: { traces: 4, ...script.limits } },
-});
+const KIND = { trace: 'session', profile: 'sessions', limits: { traces: 4 } } as const;
+const session = rightOf(KIND);
+const broken = amidOf(KIND);
 
 /** The save of a value of an earlier trace. */
 function saveOfEarlier(run: ScriptedRun): number | undefined {
@@ -318,19 +304,7 @@ const ROWS: readonly Row[] = [
 ];
 
 const BROKEN: readonly ClientCase[] = [
-  ...ROWS.map(([id, requirement, shows, breach]) => ({
-    ...amid(`session-${id}`, requirement, shows, breach),
-    trace: 'session' as const,
-    profile: 'sessions' as const,
-    script: {
-      capabilities: ['sessions'],
-      limits: { traces: 4 },
-      run: (run: ScriptedRun) => {
-        run.begin();
-        return breach(run);
-      },
-    },
-  })),
+  ...ROWS.map((row) => broken(...row)),
   amid('trace-of-one', 'R-360', 'a trace in a message of a run of one graph', async (run) => {
     await run.value(run.saveOf('h.0'), H0, ZERO);
     run.status('completed');
